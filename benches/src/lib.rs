@@ -1,0 +1,1 @@
+//! Criterion benches: one question per file in `benches/`.

@@ -1,0 +1,1 @@
+//! CSP channels and contexts for goroutines and OS threads

@@ -1,0 +1,413 @@
+//! The safe coroutine: create, resume, suspend, return, panic, drop.
+//!
+//! Values cross by pointer: the side that switches away leaves the value in
+//! place and passes its address, the other side reads it at once. The closure,
+//! and later its result, live in a cell just below the fiber's base, so a
+//! coroutine allocates nothing but its stack.
+//!
+//! ```text
+//!            resume(input)                        drop
+//!   Created ---------------> Suspended <-+  ---------------> unwound
+//!      |        suspend(y) /      | resume(input)
+//!      | drop: closure    +-------+
+//!      v dropped                  | return / panic
+//!   (gone)                        v
+//!                              Finished
+//! ```
+
+use crate::fiber::{Fiber, Resumed, Suspender};
+use crate::stack::{OwnedStack, Stack};
+use crate::unwind::{self, ForcedUnwind};
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, forget};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::NonNull;
+use std::thread;
+
+/// What a resume gave: a value of a suspended coroutine, or its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CoroutineResult<Yield, Return> {
+    /// The coroutine called [`Yielder::suspend`] with this value.
+    Yield(Yield),
+    /// The coroutine's closure returned this value.
+    Return(Return),
+}
+
+impl<Yield, Return> CoroutineResult<Yield, Return> {
+    /// The value given to [`Yielder::suspend`], if that is how the resume ended.
+    pub fn as_yield(self) -> Option<Yield> {
+        match self {
+            CoroutineResult::Yield(value) => Some(value),
+            CoroutineResult::Return(_) => None,
+        }
+    }
+
+    /// The closure's result, if that is how the resume ended.
+    pub fn as_return(self) -> Option<Return> {
+        match self {
+            CoroutineResult::Yield(_) => None,
+            CoroutineResult::Return(value) => Some(value),
+        }
+    }
+}
+
+/// A closure that can stop in the middle, on a stack of its own.
+///
+/// A coroutine belongs to its thread (`!Send`): its frames may hold values and
+/// thread-local references that must not change threads.
+///
+/// Dropping a suspended coroutine unwinds it: destructors of its live values
+/// run. See [`ForcedUnwind`].
+///
+/// # Examples
+///
+/// ```
+/// use gorge_coroutine::{Coroutine, CoroutineResult};
+///
+/// let mut doubled = Coroutine::new(|yielder, mut input: i32| {
+///     while input != 0 {
+///         input = yielder.suspend(input * 2);
+///     }
+///     "done"
+/// });
+/// assert_eq!(doubled.resume(4), CoroutineResult::Yield(8));
+/// assert_eq!(doubled.resume(5), CoroutineResult::Yield(10));
+/// assert_eq!(doubled.resume(0), CoroutineResult::Return("done"));
+/// ```
+pub struct Coroutine<Input, Yield, Return, S: Stack = OwnedStack> {
+    /// `None` once finished: the stack carries no fiber any more.
+    fiber: Option<Fiber>,
+    state: State,
+    cell: NonNull<u8>,
+    drop_closure: unsafe fn(NonNull<u8>),
+    /// `None` only while being taken apart.
+    stack: ManuallyDrop<S>,
+    /// Neither `Send` nor `Sync`, and consumes and produces these types.
+    types: PhantomData<(*mut (), fn(Input) -> CoroutineResult<Yield, Return>)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Created,
+    Suspended,
+    Running,
+    Finished,
+    /// Could not be unwound: its frames stay for ever.
+    Leaked,
+}
+
+impl<Input, Yield, Return> Coroutine<Input, Yield, Return, OwnedStack> {
+    /// Creates a coroutine on a stack of its own with the default reserve.
+    ///
+    /// # Panics
+    ///
+    /// If no stack can be mapped. [`Coroutine::with_stack`] takes a stack that
+    /// was obtained before, and leaves that error to the caller.
+    pub fn new<F>(f: F) -> Self
+    where
+        F: FnOnce(&Yielder<Input, Yield>, Input) -> Return + 'static,
+        Input: 'static,
+        Yield: 'static,
+        Return: 'static,
+    {
+        match OwnedStack::new(crate::stack::DEFAULT_RESERVE) {
+            Ok(stack) => Coroutine::with_stack(stack, f),
+            Err(error) => panic!("no stack for a coroutine: {error}"),
+        }
+    }
+}
+
+impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
+    /// Creates a coroutine that will run `f` on `stack`.
+    ///
+    /// # Panics
+    ///
+    /// If the closure and its result do not fit into a quarter of the stack.
+    pub fn with_stack<F>(stack: S, f: F) -> Self
+    where
+        F: FnOnce(&Yielder<Input, Yield>, Input) -> Return + 'static,
+        Input: 'static,
+        Yield: 'static,
+        Return: 'static,
+    {
+        let below = Below::reserve::<Payload<F, Return>>(&stack);
+        let cell = below.top.as_ptr();
+        // SAFETY: `cell` is aligned and lies inside the stack, which this
+        // coroutine owns from here on; the fiber gets only what is below it.
+        unsafe {
+            cell.cast::<Payload<F, Return>>().write(Payload { closure: ManuallyDrop::new(f) });
+            let fiber = Fiber::new(&below, run::<F, Input, Yield, Return>);
+            Coroutine {
+                fiber: Some(fiber),
+                state: State::Created,
+                cell: below.top,
+                drop_closure: drop_closure::<F, Return>,
+                stack: ManuallyDrop::new(stack),
+                types: PhantomData,
+            }
+        }
+    }
+
+    /// Runs the coroutine until it suspends, returns, or panics.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the coroutine continues here. Resuming a coroutine that has
+    /// finished, or one that is running, panics.
+    pub fn resume(&mut self, input: Input) -> CoroutineResult<Yield, Return> {
+        let start = match self.state {
+            State::Created => true,
+            State::Suspended => false,
+            State::Running => panic!("this coroutine is already running"),
+            State::Finished | State::Leaked => {
+                panic!("this coroutine has finished: it cannot be resumed")
+            }
+        };
+        let mut message =
+            Message { input: Some(input), cell: if start { Some(self.cell) } else { None } };
+        match self.switch(&raw mut message as usize) {
+            Resumed::Suspended(word) => {
+                // SAFETY: `suspend` passes the address of a value that it
+                // leaves in place and forgets.
+                CoroutineResult::Yield(unsafe { (word as *mut Yield).read() })
+            }
+            Resumed::Finished(_) => match self.take_result() {
+                Ok(value) => CoroutineResult::Return(value),
+                Err(panic) => resume_unwind(panic),
+            },
+        }
+    }
+
+    /// Whether the coroutine has been resumed at least once.
+    pub fn started(&self) -> bool {
+        self.state != State::Created
+    }
+
+    /// Whether the coroutine has returned, panicked, or was unwound.
+    pub fn done(&self) -> bool {
+        self.state == State::Finished
+    }
+
+    /// Ends the coroutine now, as dropping it would: a suspended one is
+    /// unwound, one that was not started drops its closure.
+    ///
+    /// # Panics
+    ///
+    /// A panic of a destructor during the unwinding continues here.
+    pub fn force_unwind(&mut self) {
+        match self.state {
+            State::Created => {
+                self.finish();
+                // SAFETY: the closure was written at creation and not yet taken.
+                unsafe { (self.drop_closure)(self.cell) }
+            }
+            State::Suspended => self.unwind_suspended(),
+            State::Running => panic!("a running coroutine cannot be unwound from outside"),
+            State::Finished | State::Leaked => {}
+        }
+    }
+
+    /// Gives the stack back.
+    ///
+    /// # Panics
+    ///
+    /// If the coroutine has not finished.
+    pub fn into_stack(mut self) -> S {
+        assert!(self.done(), "the stack of a coroutine that has not finished cannot be taken");
+        // SAFETY: `self` is forgotten right after, so the stack moves out once.
+        let stack = unsafe { ManuallyDrop::take(&mut self.stack) };
+        forget(self);
+        stack
+    }
+
+    fn switch(&mut self, word: usize) -> Resumed {
+        let Some(fiber) = &mut self.fiber else { unreachable!("only finished coroutines have none") };
+        self.state = State::Running;
+        // SAFETY: the state says that the fiber exists and does not run; the
+        // coroutine never leaves its thread.
+        let resumed = unsafe { fiber.resume(word) };
+        match resumed {
+            Resumed::Suspended(_) => self.state = State::Suspended,
+            Resumed::Finished(_) => self.finish(),
+        }
+        resumed
+    }
+
+    /// Marks the coroutine finished: no frame is live on its stack.
+    fn finish(&mut self) {
+        self.state = State::Finished;
+        if let Some(fiber) = self.fiber.take() {
+            // SAFETY: called only before the first resume or after the last.
+            unsafe { fiber.retire() }
+        }
+    }
+
+    /// Moves the closure's result out of the cell.
+    fn take_result(&mut self) -> thread::Result<Return> {
+        let cell = self.cell.cast::<Payload<(), Return>>().as_ptr();
+        // SAFETY: `run` wrote the result before its last switch, all variants
+        // of the union lie at the cell's address (`repr(C)`), and each
+        // finished coroutine takes it once.
+        unsafe { ManuallyDrop::take(&mut (*cell).result) }
+    }
+
+    fn unwind_suspended(&mut self) {
+        if !unwind::can_unwind() {
+            // Nothing can run the destructors: keep the frames for ever.
+            self.state = State::Leaked;
+            return;
+        }
+        for _ in 0..SWALLOWED_UNWINDS_MAX {
+            match self.switch(0) {
+                Resumed::Finished(_) => {
+                    if let Err(panic) = self.take_result()
+                        && !panic.is::<ForcedUnwind>()
+                    {
+                        resume_unwind(panic);
+                    }
+                    return;
+                }
+                Resumed::Suspended(word) => {
+                    // SAFETY: as in `resume`; the value was given up to us.
+                    drop(unsafe { (word as *mut Yield).read() });
+                }
+            }
+        }
+        eprintln!("gorge: a coroutine swallowed {SWALLOWED_UNWINDS_MAX} unwinds; aborting");
+        std::process::abort();
+    }
+}
+
+/// How often a coroutine that is being dropped may catch the unwinding and
+/// suspend again before the process gives up on it.
+const SWALLOWED_UNWINDS_MAX: usize = 32;
+
+impl<Input, Yield, Return, S: Stack> Drop for Coroutine<Input, Yield, Return, S> {
+    fn drop(&mut self) {
+        self.force_unwind();
+        if self.state == State::Finished {
+            // SAFETY: no frame is live on the stack; dropped once, here.
+            unsafe { ManuallyDrop::drop(&mut self.stack) }
+        }
+    }
+}
+
+/// The coroutine's side: suspends it, from anywhere below its closure.
+pub struct Yielder<Input, Yield> {
+    suspender: Suspender,
+    unwinding: Cell<bool>,
+    types: PhantomData<fn(Yield) -> Input>,
+}
+
+impl<Input, Yield> Yielder<Input, Yield> {
+    /// Gives `value` to the resumer and waits for the next resume's input.
+    ///
+    /// # Panics
+    ///
+    /// Unwinds with [`ForcedUnwind`] when the coroutine is dropped meanwhile,
+    /// and again at every further call.
+    pub fn suspend(&self, value: Yield) -> Input {
+        if self.unwinding.get() && thread::panicking() {
+            // A destructor suspends while the coroutine is being unwound:
+            // nobody will resume it. A panic now would abort anyhow, with
+            // a worse message.
+            eprintln!("gorge: a destructor suspended a coroutine that is being dropped; aborting");
+            std::process::abort();
+        }
+        let value = ManuallyDrop::new(value);
+        // SAFETY: the yielder lives on the fiber's stack and is not `Sync`, so
+        // this runs there.
+        let word = unsafe { self.suspender.suspend(&raw const value as usize) };
+        if word == 0 {
+            self.unwinding.set(true);
+            unwind::raise();
+        }
+        let message = word as *mut Message<Input>;
+        // SAFETY: a word that is not null is the address of the resumer's
+        // message, which stays in place until the next switch.
+        match unsafe { (*message).input.take() } {
+            Some(input) => input,
+            None => unreachable!("a message carries one input"),
+        }
+    }
+}
+
+/// What a resume passes: its input, and on the first resume the closure's cell.
+struct Message<Input> {
+    input: Option<Input>,
+    cell: Option<NonNull<u8>>,
+}
+
+/// The cell below the fiber's base: first the closure, at the end its result.
+#[repr(C)]
+union Payload<F, Return> {
+    closure: ManuallyDrop<F>,
+    result: ManuallyDrop<thread::Result<Return>>,
+}
+
+/// The part of a stack that lies below the cell.
+struct Below<'a, S> {
+    stack: &'a S,
+    top: NonNull<u8>,
+}
+
+impl<'a, S: Stack> Below<'a, S> {
+    /// Sets room for one `T` aside at the top of `stack`.
+    fn reserve<T>(stack: &'a S) -> Self {
+        let top = stack.top().as_ptr();
+        let size = top as usize - stack.limit().as_ptr() as usize;
+        let align = align_of::<T>().max(16);
+        let taken = size_of::<T>().saturating_add(align);
+        assert!(
+            taken <= size / 4,
+            "a coroutine's closure and result take {taken} bytes, more than a quarter of its \
+             stack of {size} bytes: box them, or use a larger stack"
+        );
+        let address = (top as usize - size_of::<T>()) & !(align - 1);
+        // SAFETY: at most a quarter of the stack below its top.
+        let top = unsafe { NonNull::new_unchecked(top.sub(top as usize - address)) };
+        Below { stack, top }
+    }
+}
+
+// SAFETY: a part of a stack, with the same guard below it.
+unsafe impl<S: Stack> Stack for Below<'_, S> {
+    fn top(&self) -> NonNull<u8> {
+        self.top
+    }
+    fn limit(&self) -> NonNull<u8> {
+        self.stack.limit()
+    }
+}
+
+/// # Safety
+///
+/// `cell` holds a closure that was not taken; it is dropped once.
+unsafe fn drop_closure<F, Return>(cell: NonNull<u8>) {
+    // SAFETY: the caller's contract.
+    unsafe { ManuallyDrop::drop(&mut (*cell.cast::<Payload<F, Return>>().as_ptr()).closure) }
+}
+
+/// The fiber's body: takes the closure from the cell, runs it, and leaves its
+/// result or its panic there.
+unsafe fn run<F, Input, Yield, Return>(word: usize, suspender: Suspender) -> usize
+where
+    F: FnOnce(&Yielder<Input, Yield>, Input) -> Return,
+{
+    let message = word as *mut Message<Input>;
+    // SAFETY: the first resume passes a message with input and cell; the cell
+    // holds the closure, which is taken here once and whose place then takes
+    // the result.
+    unsafe {
+        let (Some(input), Some(cell)) = ((*message).input.take(), (*message).cell) else {
+            unreachable!("the first message carries both")
+        };
+        let cell = cell.cast::<Payload<F, Return>>().as_ptr();
+        let f = ManuallyDrop::take(&mut (*cell).closure);
+        let yielder = Yielder { suspender, unwinding: Cell::new(false), types: PhantomData };
+        let result = catch_unwind(AssertUnwindSafe(|| f(&yielder, input)));
+        (&raw mut (*cell).result).write(ManuallyDrop::new(result));
+    }
+    0
+}

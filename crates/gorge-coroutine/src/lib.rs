@@ -1,0 +1,13 @@
+//! Stackful coroutines on guarded stacks; the README is the front page.
+#![doc = include_str!("../README.md")]
+
+mod arch;
+mod coroutine;
+pub mod fiber;
+mod sanitizer;
+pub mod stack;
+mod unwind;
+
+pub use coroutine::{Coroutine, CoroutineResult, Yielder};
+pub use stack::{OwnedStack, PooledStack, Stack, StackError, StackPool};
+pub use unwind::ForcedUnwind;

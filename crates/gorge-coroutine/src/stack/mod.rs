@@ -1,0 +1,53 @@
+//! Stacks: what a fiber needs of one, and the two kinds this crate provides.
+//!
+//! * [`OwnedStack`]: one mapping for one stack.
+//! * [`PooledStack`]: a slot of a [`StackPool`]'s slabs, given back on drop.
+//!
+//! Address space is reserved, pages are committed when first touched, and the
+//! page below every stack is a guard: touching it is a fault, never silent
+//! corruption.
+
+mod error;
+mod guard;
+mod mapping;
+mod owned;
+mod pool;
+
+pub use error::StackError;
+pub use owned::OwnedStack;
+pub use pool::{PoolStatistics, PooledStack, StackPool};
+
+use std::ptr::NonNull;
+
+/// Address space per stack unless the caller says otherwise: 256 KiB.
+pub const DEFAULT_RESERVE: usize = 256 * 1024;
+
+/// The smallest reserve: enough for a panic message with a backtrace.
+pub const MIN_RESERVE: usize = 16 * 1024;
+
+/// The largest reserve.
+pub const MAX_RESERVE: usize = 1 << 30;
+
+/// Memory that a fiber can run on.
+///
+/// # Safety
+///
+/// The bytes from `limit` to `top` are writable and used by nobody else while
+/// the value lives, *even if it is leaked*: frames on a leaked stack may be
+/// pointed to for ever. Both addresses never change. `top` is 16-byte aligned,
+/// at least [`MIN_RESERVE`] minus two pages above `limit`, and an access below
+/// `limit`, up to a page, faults.
+pub unsafe trait Stack {
+    /// One past the highest usable byte.
+    fn top(&self) -> NonNull<u8>;
+    /// The lowest usable byte.
+    fn limit(&self) -> NonNull<u8>;
+}
+
+/// Checks a requested reserve and rounds it up to whole pages.
+fn rounded_reserve(bytes: usize) -> Result<usize, StackError> {
+    if bytes > MAX_RESERVE {
+        return Err(StackError::ReserveTooLarge { requested: bytes });
+    }
+    Ok(bytes.max(MIN_RESERVE).next_multiple_of(mapping::page_size()))
+}

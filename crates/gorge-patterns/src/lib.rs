@@ -1,0 +1,1 @@
+//! Concurrency patterns built on goroutines, channels and contexts

@@ -1,0 +1,1 @@
+//! Goroutines on an M:N work-stealing scheduler

@@ -1,0 +1,1 @@
+//! Locks and wait groups for goroutines and OS threads

@@ -1,0 +1,1 @@
+//! Go's concurrency model for Rust: goroutines, channels, sync, context, patterns
