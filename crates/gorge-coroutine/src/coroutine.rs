@@ -83,8 +83,9 @@ pub struct Coroutine<Input, Yield, Return, S: Stack = OwnedStack> {
     drop_closure: unsafe fn(NonNull<u8>),
     /// `None` only while being taken apart.
     stack: ManuallyDrop<S>,
-    /// Neither `Send` nor `Sync`, and consumes and produces these types.
-    types: PhantomData<(*mut (), fn(Input) -> CoroutineResult<Yield, Return>)>,
+    types: PhantomData<fn(Input) -> CoroutineResult<Yield, Return>>,
+    /// Neither `Send` nor `Sync`.
+    thread: PhantomData<*mut ()>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -136,7 +137,9 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
         // SAFETY: `cell` is aligned and lies inside the stack, which this
         // coroutine owns from here on; the fiber gets only what is below it.
         unsafe {
-            cell.cast::<Payload<F, Return>>().write(Payload { closure: ManuallyDrop::new(f) });
+            cell.cast::<Payload<F, Return>>().write(Payload {
+                closure: ManuallyDrop::new(f),
+            });
             let fiber = Fiber::new(&below, run::<F, Input, Yield, Return>);
             Coroutine {
                 fiber: Some(fiber),
@@ -145,6 +148,7 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
                 drop_closure: drop_closure::<F, Return>,
                 stack: ManuallyDrop::new(stack),
                 types: PhantomData,
+                thread: PhantomData,
             }
         }
     }
@@ -164,8 +168,10 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
                 panic!("this coroutine has finished: it cannot be resumed")
             }
         };
-        let mut message =
-            Message { input: Some(input), cell: if start { Some(self.cell) } else { None } };
+        let mut message = Message {
+            input: Some(input),
+            cell: if start { Some(self.cell) } else { None },
+        };
         match self.switch(&raw mut message as usize) {
             Resumed::Suspended(word) => {
                 // SAFETY: `suspend` passes the address of a value that it
@@ -214,7 +220,10 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
     ///
     /// If the coroutine has not finished.
     pub fn into_stack(mut self) -> S {
-        assert!(self.done(), "the stack of a coroutine that has not finished cannot be taken");
+        assert!(
+            self.done(),
+            "the stack of a coroutine that has not finished cannot be taken"
+        );
         // SAFETY: `self` is forgotten right after, so the stack moves out once.
         let stack = unsafe { ManuallyDrop::take(&mut self.stack) };
         forget(self);
@@ -222,7 +231,9 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
     }
 
     fn switch(&mut self, word: usize) -> Resumed {
-        let Some(fiber) = &mut self.fiber else { unreachable!("only finished coroutines have none") };
+        let Some(fiber) = &mut self.fiber else {
+            unreachable!("only finished coroutines have none")
+        };
         self.state = State::Running;
         // SAFETY: the state says that the fiber exists and does not run; the
         // coroutine never leaves its thread.
@@ -405,7 +416,11 @@ where
         };
         let cell = cell.cast::<Payload<F, Return>>().as_ptr();
         let f = ManuallyDrop::take(&mut (*cell).closure);
-        let yielder = Yielder { suspender, unwinding: Cell::new(false), types: PhantomData };
+        let yielder = Yielder {
+            suspender,
+            unwinding: Cell::new(false),
+            types: PhantomData,
+        };
         let result = catch_unwind(AssertUnwindSafe(|| f(&yielder, input)));
         (&raw mut (*cell).result).write(ManuallyDrop::new(result));
     }

@@ -71,7 +71,10 @@ impl Fiber {
                 record: sanitizer::Record::new(),
             });
             let sp = arch::prepare(base.cast(), run_body);
-            Fiber { sp, base: NonNull::new_unchecked(base) }
+            Fiber {
+                sp,
+                base: NonNull::new_unchecked(base),
+            }
         }
     }
 
@@ -93,7 +96,11 @@ impl Fiber {
             let (word, sp) = arch::resume(self.sp, base.cast(), arg);
             (*base).record.after_resume();
             self.sp = sp;
-            if sp.is_null() { Resumed::Finished(word) } else { Resumed::Suspended(word) }
+            if sp.is_null() {
+                Resumed::Finished(word)
+            } else {
+                Resumed::Suspended(word)
+            }
         }
     }
 
@@ -152,7 +159,12 @@ unsafe extern "C" fn run_body(arg: usize, base: *mut usize) -> usize {
     // runs; the suspender is used on this stack only, by the body's contract.
     unsafe {
         (*base).record.after_suspend();
-        let word = ((*base).body)(arg, Suspender { base: NonNull::new_unchecked(base) });
+        let word = ((*base).body)(
+            arg,
+            Suspender {
+                base: NonNull::new_unchecked(base),
+            },
+        );
         (*base).record.before_suspend(true);
         word
     }

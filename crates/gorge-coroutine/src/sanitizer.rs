@@ -48,7 +48,10 @@ mod imp {
         pub(crate) fn new() -> Record {
             // SAFETY: creating a fibre has no precondition.
             let own = unsafe { __tsan_create_fiber(0) };
-            Record { own, resumer: std::ptr::null_mut() }
+            Record {
+                own,
+                resumer: std::ptr::null_mut(),
+            }
         }
         #[inline(always)]
         pub(crate) unsafe fn before_resume(&mut self, _limit: *const u8, _top: *const u8) {
@@ -80,7 +83,11 @@ mod imp {
     use std::ptr::null_mut;
 
     unsafe extern "C" {
-        fn __sanitizer_start_switch_fiber(save: *mut *mut c_void, bottom: *const c_void, size: usize);
+        fn __sanitizer_start_switch_fiber(
+            save: *mut *mut c_void,
+            bottom: *const c_void,
+            size: usize,
+        );
         fn __sanitizer_finish_switch_fiber(
             fake: *mut c_void,
             old_bottom: *mut *const c_void,
@@ -113,7 +120,9 @@ mod imp {
             self.bounds = (limit, top);
             let size = top as usize - limit as usize;
             // SAFETY: the bounds are those of a live mapping.
-            unsafe { __sanitizer_start_switch_fiber(&raw mut self.resumer_fake, limit.cast(), size) }
+            unsafe {
+                __sanitizer_start_switch_fiber(&raw mut self.resumer_fake, limit.cast(), size)
+            }
         }
         #[inline(always)]
         pub(crate) unsafe fn after_resume(&mut self) {
@@ -124,7 +133,11 @@ mod imp {
         }
         #[inline(always)]
         pub(crate) unsafe fn before_suspend(&mut self, for_good: bool) {
-            let save = if for_good { null_mut() } else { &raw mut self.own_fake };
+            let save = if for_good {
+                null_mut()
+            } else {
+                &raw mut self.own_fake
+            };
             // SAFETY: the resumer's bounds were recorded on entry; a null
             // `save` tells the sanitizer to free this stack's fake stack.
             unsafe {
@@ -146,7 +159,9 @@ mod imp {
             let (limit, top) = self.bounds;
             if !limit.is_null() {
                 // SAFETY: the stack is about to be recycled; no frame is live on it.
-                unsafe { __asan_unpoison_memory_region(limit.cast(), top as usize - limit as usize) }
+                unsafe {
+                    __asan_unpoison_memory_region(limit.cast(), top as usize - limit as usize)
+                }
             }
         }
     }

@@ -42,8 +42,7 @@ fn a_coroutine_suspends_from_deep_calls() {
         }
         visit(depth);
     }
-    let mut walk =
-        Coroutine::new(|yielder, ()| descend(100, &|depth| yielder.suspend(depth)));
+    let mut walk = Coroutine::new(|yielder, ()| descend(100, &|depth| yielder.suspend(depth)));
     let seen: Vec<_> = std::iter::from_fn(|| walk.resume(()).as_yield()).collect();
     assert_eq!(seen, (0..=100).collect::<Vec<_>>());
 }
@@ -116,7 +115,10 @@ fn results_and_closures_with_large_alignment_are_aligned() {
     });
     assert_eq!(coroutine.resume(()), CoroutineResult::Yield(0));
     assert_eq!(coroutine.resume(()), CoroutineResult::Yield(0));
-    assert_eq!(coroutine.resume(()), CoroutineResult::Return(Wide([3; 300])));
+    assert_eq!(
+        coroutine.resume(()),
+        CoroutineResult::Return(Wide([3; 300]))
+    );
 }
 
 #[test]
@@ -143,9 +145,8 @@ fn a_stack_can_be_used_again_after_its_coroutine_ended() {
     let pool = StackPool::new(64 * 1024).expect("a reserve within bounds");
     let mut stack = pool.take().expect("a stack");
     for round in 0..1000u32 {
-        let mut coroutine = Coroutine::<u32, u32, u32, _>::with_stack(stack, |yielder, n| {
-            n + yielder.suspend(n)
-        });
+        let mut coroutine =
+            Coroutine::<u32, u32, u32, _>::with_stack(stack, |yielder, n| n + yielder.suspend(n));
         assert_eq!(coroutine.resume(round), CoroutineResult::Yield(round));
         assert_eq!(coroutine.resume(1), CoroutineResult::Return(round + 1));
         stack = coroutine.into_stack();
@@ -179,8 +180,12 @@ fn a_function_named_outside() -> String {
 #[test]
 fn a_backtrace_shows_both_stacks() {
     let text = a_function_named_outside();
-    let inside = text.find("a_function_named_inside").expect("the coroutine's frames");
-    let outside = text.find("a_function_named_outside").expect("the resumer's frames");
+    let inside = text
+        .find("a_function_named_inside")
+        .expect("the coroutine's frames");
+    let outside = text
+        .find("a_function_named_outside")
+        .expect("the resumer's frames");
     assert!(inside < outside, "{text}");
 }
 

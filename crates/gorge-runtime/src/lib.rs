@@ -1,1 +1,39 @@
-//! Goroutines on an M:N work-stealing scheduler
+//! Goroutines on an M:N work-stealing scheduler; the README is the front page.
+#![cfg_attr(not(gorge_loom), doc = include_str!("../README.md"))]
+
+pub mod cancel;
+pub mod park;
+pub mod primitive;
+
+#[cfg(not(gorge_loom))]
+mod blocking;
+#[cfg(not(gorge_loom))]
+mod builder;
+#[cfg(not(gorge_loom))]
+mod default_runtime;
+#[cfg(not(gorge_loom))]
+mod dump;
+#[cfg(not(gorge_loom))]
+mod error;
+#[cfg(not(gorge_loom))]
+pub mod goroutine;
+#[cfg(not(gorge_loom))]
+mod runtime;
+#[cfg(not(gorge_loom))]
+mod scheduler;
+#[cfg(not(gorge_loom))]
+pub mod time;
+#[cfg(not(gorge_loom))]
+mod timer;
+#[cfg(not(gorge_loom))]
+mod trace;
+
+#[cfg(not(gorge_loom))]
+pub use {
+    blocking::blocking,
+    builder::Builder,
+    dump::{GoroutineDump, GoroutineSnapshot, GoroutineState},
+    error::{BuildError, JoinError},
+    goroutine::{Goroutine, GoroutineId, JoinHandle, spawn as go, yield_now},
+    runtime::{Runtime, run},
+};

@@ -47,7 +47,9 @@ impl Method {
         if result == 0 {
             Ok(())
         } else {
-            Err(StackError::Guard { source: io::Error::last_os_error() })
+            Err(StackError::Guard {
+                source: io::Error::last_os_error(),
+            })
         }
     }
 }
@@ -62,7 +64,9 @@ impl Budget {
     /// Reads the system's limit; the kernel's default where it cannot be read.
     pub(super) fn read() -> Budget {
         let text = fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
-        Budget { max_map_count: text.trim().parse().unwrap_or(65_530) }
+        Budget {
+            max_map_count: text.trim().parse().unwrap_or(65_530),
+        }
     }
 
     /// Refuses when one more stack beside `carved` ones would exceed the share.
@@ -73,7 +77,10 @@ impl Budget {
         if (carved + 1) * 2 <= share {
             return Ok(());
         }
-        Err(StackError::MapBudget { live: carved, max_map_count: self.max_map_count })
+        Err(StackError::MapBudget {
+            live: carved,
+            max_map_count: self.max_map_count,
+        })
     }
 }
 
@@ -85,7 +92,12 @@ mod tests {
     fn the_budget_refuses_with_the_name_of_the_limit() {
         let budget = Budget { max_map_count: 80 };
         assert!(budget.check(34).is_ok());
-        let error = budget.check(35).expect_err("36 stacks need 72 maps, the share is 70");
-        assert!(error.to_string().contains("vm.max_map_count = 80"), "{error}");
+        let error = budget
+            .check(35)
+            .expect_err("36 stacks need 72 maps, the share is 70");
+        assert!(
+            error.to_string().contains("vm.max_map_count = 80"),
+            "{error}"
+        );
     }
 }

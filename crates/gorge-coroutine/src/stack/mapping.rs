@@ -21,12 +21,14 @@ impl Mapping {
     /// name "gorge stacks" in `/proc/self/smaps`.
     pub(super) fn reserve(bytes: usize) -> Result<Mapping, StackError> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let flags =
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
         // SAFETY: a fresh anonymous mapping touches no existing memory.
         let start = unsafe { libc::mmap(null_mut(), bytes, protection, flags, -1, 0) };
         if start == libc::MAP_FAILED {
-            return Err(StackError::Map { bytes, source: io::Error::last_os_error() });
+            return Err(StackError::Map {
+                bytes,
+                source: io::Error::last_os_error(),
+            });
         }
         let Some(start) = NonNull::new(start.cast()) else {
             unreachable!("mmap without MAP_FIXED never maps address 0")

@@ -49,5 +49,7 @@ fn rounded_reserve(bytes: usize) -> Result<usize, StackError> {
     if bytes > MAX_RESERVE {
         return Err(StackError::ReserveTooLarge { requested: bytes });
     }
-    Ok(bytes.max(MIN_RESERVE).next_multiple_of(mapping::page_size()))
+    Ok(bytes
+        .max(MIN_RESERVE)
+        .next_multiple_of(mapping::page_size()))
 }

@@ -97,7 +97,13 @@ impl StackPool {
     fn build(reserve: usize, force_protect: bool) -> Result<StackPool, StackError> {
         let reserve = rounded_reserve(reserve)?;
         let slots = Mutex::new(Slots::default());
-        Ok(StackPool { shared: Arc::new(Shared { reserve, force_protect, slots }) })
+        Ok(StackPool {
+            shared: Arc::new(Shared {
+                reserve,
+                force_protect,
+                slots,
+            }),
+        })
     }
 
     /// Bytes of address space per stack.
@@ -118,7 +124,10 @@ impl StackPool {
                 None => slots.carve(&self.shared)?,
             }
         };
-        Ok(PooledStack { slot, pool: Arc::clone(&self.shared) })
+        Ok(PooledStack {
+            slot,
+            pool: Arc::clone(&self.shared),
+        })
     }
 
     /// Counters of this pool.
@@ -138,14 +147,20 @@ impl Slots {
         if let Some((Method::Protect, budget)) = self.guards {
             budget.check(self.carved)?;
         }
-        let capacity = self.slabs.last().map_or(0, |slab| slab.bytes() / shared.reserve);
+        let capacity = self
+            .slabs
+            .last()
+            .map_or(0, |slab| slab.bytes() / shared.reserve);
         if self.carved_of_last == capacity {
             let slots = (capacity * 2).clamp(SLAB_SLOTS_MIN, SLAB_SLOTS_MAX);
             let bytes = (slots * shared.reserve).min(SLAB_BYTES_MAX.max(shared.reserve));
-            self.slabs.push(Mapping::reserve(bytes / shared.reserve * shared.reserve)?);
+            self.slabs
+                .push(Mapping::reserve(bytes / shared.reserve * shared.reserve)?);
             self.carved_of_last = 0;
         }
-        let Some(slab) = self.slabs.last() else { unreachable!("a slab was just ensured") };
+        let Some(slab) = self.slabs.last() else {
+            unreachable!("a slab was just ensured")
+        };
         // SAFETY: `carved_of_last` is below the slab's number of slots.
         let start = unsafe { slab.start().add(self.carved_of_last * shared.reserve) };
         self.guard(start, shared.force_protect)?;
@@ -154,7 +169,10 @@ impl Slots {
         self.carved += 1;
         // SAFETY: both lie inside the slot, which is larger than a page and all colours.
         unsafe {
-            Ok(Slot { limit: start.add(page_size()), top: start.add(shared.reserve - colour) })
+            Ok(Slot {
+                limit: start.add(page_size()),
+                top: start.add(shared.reserve - colour),
+            })
         }
     }
 
@@ -228,7 +246,10 @@ mod tests {
 
     #[test]
     fn stacks_do_not_overlap_across_slabs() {
-        for pool in [StackPool::new(16 * 1024), StackPool::with_protected_guards(16 * 1024)] {
+        for pool in [
+            StackPool::new(16 * 1024),
+            StackPool::with_protected_guards(16 * 1024),
+        ] {
             let pool = pool.expect("a reserve within bounds");
             let stacks: Vec<_> = (0..300).map(|_| pool.take().expect("a stack")).collect();
             stacks.iter().for_each(touch);

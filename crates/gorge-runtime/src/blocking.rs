@@ -1,0 +1,246 @@
+//! The blocking pool: OS threads for closures that block.
+//!
+//! [`blocking`] parks the goroutine and runs the closure on a thread of the
+//! pool, so the goroutine's worker goes on with others. The job lies on the
+//! goroutine's stack: it is valid because the goroutine cannot leave its wait
+//! before the pool has woken it; a cancel stays pending meanwhile.
+//!
+//! Threads are started when a job finds none idle, up to a limit; beyond it,
+//! jobs wait in line. A thread ends after ten idle seconds.
+
+use crate::cancel;
+use crate::park::{self, CancelMode, Outcome, Wait, WaitReason, Waiter};
+use crate::scheduler::current;
+use crate::trace;
+use parking_lot::{Condvar, Mutex};
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+const IDLE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Runs `f` where blocking the thread harms nobody, and returns its result.
+///
+/// On a goroutine, `f` runs on a thread of the runtime's blocking pool while
+/// the goroutine waits; other goroutines go on. On a plain OS thread, `f` runs
+/// right there. Inside `f` there is no current goroutine.
+///
+/// # Panics
+///
+/// A panic of `f` continues in the caller.
+///
+/// # Cancellation
+///
+/// Delivers a cancel before `f` begins. One that comes later stays pending
+/// until `f` has returned.
+///
+/// # Examples
+///
+/// ```
+/// let text = gorge_runtime::go(|| {
+///     gorge_runtime::blocking(|| std::fs::read_to_string("Cargo.toml"))
+/// });
+/// assert!(text.join().unwrap().unwrap().contains("gorge-runtime"));
+/// ```
+pub fn blocking<F, T>(f: F) -> T
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    let Some(machine) = current::machine_in_goroutine() else {
+        return f();
+    };
+    let pool = machine.shared().blocking.clone();
+    // SAFETY: the running goroutine is alive.
+    trace::hand_off(unsafe { machine.running().as_ref() }.id());
+    let mut errand = Errand {
+        f: Some(f),
+        result: None,
+    };
+    let job = Job {
+        run: run::<F, T>,
+        errand: NonNull::from(&mut errand).cast(),
+        waiter: Cell::new(None),
+    };
+    let job_address = Handed(NonNull::from(&job));
+    let wait = Wait {
+        reason: WaitReason::Blocking,
+        object: 0,
+        deadline: None,
+        cancel: CancelMode::Withhold,
+    };
+    if cancel::is_pending() {
+        cancel::deliver();
+    }
+    // SAFETY: `commit` hands the job to the pool, which uses it before it
+    // wakes this goroutine and not after; nothing else ends the wait.
+    let parked = unsafe {
+        park::park(
+            wait,
+            |waiter| job.waiter.set(Some(waiter)),
+            || pool.submit(job_address),
+        )
+    };
+    debug_assert_eq!(parked, Ok(Outcome::Woken(0)));
+    match errand.result {
+        Some(Ok(value)) => value,
+        Some(Err(panic)) => resume_unwind(panic),
+        None => unreachable!("the pool wakes a goroutine after it ran its job"),
+    }
+}
+
+/// A closure and the place for its result.
+struct Errand<F, T> {
+    f: Option<F>,
+    result: Option<thread::Result<T>>,
+}
+
+/// A closure of unknown type with the goroutine that waits for it.
+struct Job {
+    run: unsafe fn(NonNull<()>),
+    errand: NonNull<()>,
+    waiter: Cell<Option<Waiter>>,
+}
+
+/// A job on its way to a thread of the pool.
+#[derive(Clone, Copy)]
+struct Handed(NonNull<Job>);
+
+// SAFETY: closure and result are `Send` by `blocking`'s bounds, and only one
+// side uses the job at a time: the goroutine is parked until it is woken.
+unsafe impl Send for Handed {}
+
+/// # Safety
+///
+/// `errand` points to an `Errand<F, T>` that nobody else uses meanwhile.
+unsafe fn run<F: FnOnce() -> T, T>(errand: NonNull<()>) {
+    // SAFETY: the caller's contract.
+    let errand = unsafe { errand.cast::<Errand<F, T>>().as_mut() };
+    let Some(f) = errand.f.take() else {
+        unreachable!("a job is run once")
+    };
+    errand.result = Some(catch_unwind(AssertUnwindSafe(f)));
+}
+
+impl Handed {
+    fn run(self) {
+        // SAFETY: the goroutine that owns the job is parked until it is woken
+        // below. The waiter is still published, because nothing but this ends
+        // the wait, so the claim succeeds.
+        let claim = unsafe {
+            let job = self.0.as_ref();
+            (job.run)(job.errand);
+            job.waiter
+                .take()
+                .and_then(|waiter| waiter.claim(Outcome::Woken(0)))
+        };
+        match claim {
+            Some(claim) => claim.wake(),
+            None => unreachable!("nobody else wakes a goroutine that waits for its job"),
+        }
+    }
+}
+
+/// A runtime's pool. Clones share it.
+#[derive(Clone)]
+pub(crate) struct BlockingPool {
+    shared: Arc<Pool>,
+}
+
+struct Pool {
+    threads_max: usize,
+    thread_name: String,
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Handed>,
+    threads: usize,
+    idle: usize,
+    shut_down: bool,
+}
+
+impl BlockingPool {
+    pub(crate) fn new(threads_max: usize, thread_name: String) -> BlockingPool {
+        let state = Mutex::new(State::default());
+        BlockingPool {
+            shared: Arc::new(Pool {
+                threads_max,
+                thread_name,
+                state,
+                work: Condvar::new(),
+            }),
+        }
+    }
+
+    /// Idle threads end now, others when the line is empty.
+    pub(crate) fn shut_down(&self) {
+        self.shared.state.lock().shut_down = true;
+        self.shared.work.notify_all();
+    }
+
+    fn submit(&self, job: Handed) {
+        let mut state = self.shared.state.lock();
+        state.jobs.push_back(job);
+        if state.idle >= state.jobs.len() {
+            drop(state);
+            self.shared.work.notify_one();
+        } else if state.threads < self.shared.threads_max {
+            state.threads += 1;
+            drop(state);
+            self.start_thread();
+        }
+    }
+
+    fn start_thread(&self) {
+        let pool = Arc::clone(&self.shared);
+        let name = format!("{}-blocking", self.shared.thread_name);
+        let started = thread::Builder::new()
+            .name(name)
+            .spawn(move || pool.serve());
+        if started.is_err() {
+            let stranded = {
+                let mut state = self.shared.state.lock();
+                state.threads -= 1;
+                // With no thread at all, nobody would ever come for the jobs.
+                if state.threads == 0 {
+                    std::mem::take(&mut state.jobs)
+                } else {
+                    VecDeque::new()
+                }
+            };
+            stranded.into_iter().for_each(Handed::run);
+        }
+    }
+}
+
+impl Pool {
+    /// A thread's life.
+    fn serve(&self) {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                drop(state);
+                job.run();
+                state = self.state.lock();
+                continue;
+            }
+            if state.shut_down {
+                break;
+            }
+            state.idle += 1;
+            let timed_out = self.work.wait_for(&mut state, IDLE_LIMIT).timed_out();
+            state.idle -= 1;
+            if timed_out && state.jobs.is_empty() {
+                break;
+            }
+        }
+        state.threads -= 1;
+    }
+}

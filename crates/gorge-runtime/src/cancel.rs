@@ -1,0 +1,32 @@
+//! Cancelling: a sticky request, delivered as an unwinding at a park point.
+//!
+//! Operations that wait learn of it from the park seam and call [`deliver`]
+//! once they have undone what they began. The unwinding does not call the
+//! panic hook and ends at the goroutine's root, where it becomes a
+//! [`JoinError`](crate::JoinError) that says so.
+
+/// The payload of a cancel's unwinding.
+#[derive(Debug)]
+pub(crate) struct Cancelled;
+
+/// Unwinds the calling goroutine because it was cancelled.
+///
+/// For operations built on the park seam, after
+/// [`Refused`](crate::park::Refused) or
+/// [`Outcome::Cancelled`](crate::park::Outcome::Cancelled).
+#[cold]
+pub fn deliver() -> ! {
+    std::panic::resume_unwind(Box::new(Cancelled))
+}
+
+/// Whether the calling goroutine was cancelled and may be told now.
+#[cfg(not(gorge_loom))]
+pub(crate) fn is_pending() -> bool {
+    use crate::park::SHIELD;
+    use crate::scheduler::current;
+    current::goroutine().is_some_and(|g| {
+        // SAFETY: the current goroutine is alive while it runs this.
+        let cell = unsafe { &g.as_ref().cell };
+        cell.cancel_requested() && !cell.load().has(SHIELD) && !std::thread::panicking()
+    })
+}

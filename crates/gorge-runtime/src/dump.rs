@@ -1,0 +1,138 @@
+//! Goroutine dumps: who exists, in which state, started where.
+//!
+//! The header lines are Go's. A dump reads labels and state words without
+//! stopping anybody: each line is true of some moment during the dump.
+
+use crate::goroutine::{G, GoroutineId};
+use crate::park::{ENDED, PARKED, WaitReason};
+use crate::primitive::atomic::Ordering;
+use crate::scheduler::Shared;
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+/// All goroutines of a runtime at some moment. `Display` prints them as Go does.
+#[derive(Clone, Debug)]
+pub struct GoroutineDump {
+    goroutines: Vec<GoroutineSnapshot>,
+}
+
+/// One goroutine of a [`GoroutineDump`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct GoroutineSnapshot {
+    /// Its number.
+    pub id: GoroutineId,
+    /// Its name, if it was given one.
+    pub name: Option<Arc<str>>,
+    /// What it does.
+    pub state: GoroutineState,
+    /// The address of what it waits for; zero when there is none.
+    pub object: usize,
+    /// Where it was started.
+    pub site: Option<&'static Location<'static>>,
+    /// The goroutine that started it; zero for none.
+    pub parent: GoroutineId,
+}
+
+/// What a goroutine does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GoroutineState {
+    /// Waits for its turn.
+    Runnable,
+    /// Runs on a worker thread.
+    Running,
+    /// Is parked.
+    Waiting(WaitReason),
+}
+
+impl GoroutineDump {
+    pub(crate) fn take(shared: &Shared) -> GoroutineDump {
+        let mut goroutines = Vec::new();
+        shared.store.for_each(|g| goroutines.extend(snapshot(g)));
+        goroutines.sort_by_key(|goroutine| goroutine.id);
+        GoroutineDump { goroutines }
+    }
+
+    /// The goroutines, by number.
+    pub fn goroutines(&self) -> &[GoroutineSnapshot] {
+        &self.goroutines
+    }
+}
+
+/// `None` when the G is between two lives.
+fn snapshot(g: &G) -> Option<GoroutineSnapshot> {
+    // A parked goroutine stays as it is while it is looked at.
+    let held = g.cell.look();
+    let snapshot = read(g);
+    if held {
+        g.cell.release();
+    }
+    snapshot
+}
+
+fn read(g: &G) -> Option<GoroutineSnapshot> {
+    let word = g.cell.load();
+    let id = g.id();
+    if word.has(ENDED) || id.as_u64() == 0 {
+        return None;
+    }
+    let state = if word.has(PARKED) {
+        GoroutineState::Waiting(g.cell.reason())
+    } else if g.on_machine.load(Ordering::Relaxed) != 0 {
+        GoroutineState::Running
+    } else {
+        GoroutineState::Runnable
+    };
+    let site = g.label.site.load(Ordering::Relaxed);
+    Some(GoroutineSnapshot {
+        id,
+        name: g.name(),
+        state,
+        object: if word.has(PARKED) { g.cell.object() } else { 0 },
+        // SAFETY: null, or the address of a `&'static Location` from a spawn.
+        site: unsafe { site.as_ref() },
+        parent: GoroutineId::new(g.label.parent.load(Ordering::Relaxed)),
+    })
+}
+
+impl fmt::Display for GoroutineState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GoroutineState::Runnable => f.write_str("runnable"),
+            GoroutineState::Running => f.write_str("running"),
+            GoroutineState::Waiting(reason) => reason.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for GoroutineSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "goroutine {} [{}]", self.id, self.state)?;
+        if let Some(name) = &self.name {
+            write!(f, " {name:?}")?;
+        }
+        writeln!(f, ":")?;
+        if let Some(site) = self.site {
+            write!(f, "created at {site}")?;
+            if self.parent.as_u64() != 0 {
+                write!(f, " in goroutine {}", self.parent)?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for GoroutineDump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, goroutine) in self.goroutines.iter().enumerate() {
+            if i > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{goroutine}")?;
+        }
+        Ok(())
+    }
+}

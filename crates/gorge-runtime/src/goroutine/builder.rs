@@ -1,0 +1,84 @@
+//! Spawning with options, in the shape of [`std::thread::Builder`].
+
+use super::JoinHandle;
+use super::spawn::{Spec, spawn_on};
+use crate::default_runtime;
+use crate::scheduler::current;
+use std::io;
+use std::sync::Arc;
+
+/// Options of a goroutine to be.
+///
+/// # Examples
+///
+/// ```
+/// use gorge_runtime::goroutine;
+///
+/// let handle = goroutine::Builder::new()
+///     .name("answer")
+///     .spawn(|| goroutine::current().name().map(str::to_owned))
+///     .unwrap();
+/// assert_eq!(handle.join().unwrap().as_deref(), Some("answer"));
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until `spawn`"]
+pub struct Builder {
+    name: Option<Arc<str>>,
+    migrating: Option<bool>,
+}
+
+impl Builder {
+    /// No options.
+    pub fn new() -> Builder {
+        Builder::default()
+    }
+
+    /// The name that panics and dumps show.
+    pub fn name(mut self, name: impl Into<String>) -> Builder {
+        self.name = Some(name.into().into());
+        self
+    }
+
+    /// Lets any worker thread resume this goroutine, whatever the runtime's
+    /// own setting: Go's scheduler in full.
+    ///
+    /// # Safety
+    ///
+    /// In any code that the goroutine runs, no reference into a thread-local
+    /// and no value that is bound to its thread lives across a park point (any
+    /// operation that can wait). Even then, code that the compiler has given a
+    /// cached address of a thread-local across such a point is formally
+    /// undefined with today's compilers; the runtime itself reads its own
+    /// anew after every switch.
+    pub unsafe fn migrating(mut self) -> Builder {
+        self.migrating = Some(true);
+        self
+    }
+
+    /// Starts a goroutine that runs `f`.
+    ///
+    /// # Errors
+    ///
+    /// If the process-wide default runtime is needed and cannot be created.
+    #[track_caller]
+    pub fn spawn<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let spec = Spec {
+            name: self.name,
+            migrating: self.migrating,
+            ..Spec::plain()
+        };
+        // SAFETY: `f` is `'static`.
+        match current::machine() {
+            Some(machine) => Ok(unsafe { spawn_on(machine.shared(), spec, f) }),
+            None => {
+                let shared = default_runtime::try_get().map_err(io::Error::other)?;
+                // SAFETY: as above.
+                Ok(unsafe { spawn_on(shared, spec, f) })
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Goroutines: the object behind one (G), and what users hold of it.
+//!
+//! A [`G`] is allocated once and lives many lives. It owns no stack until its
+//! first run. Who may touch what:
+//!
+//! * `cell`, `life`, `home`, `on_machine`, the labels: atomics, anybody.
+//! * `run` (fiber, stack, task, timer place): only the machine that has taken
+//!   the G from a queue, or the goroutine's own code on its stack. Queues pass
+//!   the ownership on, with the ordering that a queue gives.
+//! * `join`: under its lock.
+
+mod builder;
+mod handle;
+mod join;
+mod life;
+mod ops;
+mod spawn;
+mod store;
+mod task;
+
+pub use builder::Builder;
+pub use handle::{Goroutine, GoroutineId};
+pub use join::JoinHandle;
+pub(crate) use join::join_lent;
+pub(crate) use life::Completion;
+pub use ops::{current, park, park_forever, park_timeout, sleep, yield_now};
+pub use spawn::spawn;
+pub(crate) use spawn::{Spec, spawn_on};
+pub(crate) use store::Store;
+
+use crate::error::Failure;
+use crate::park::{Owner, ParkCell, Waiter};
+use crate::primitive::RawLock;
+use crate::primitive::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use crate::scheduler::Shared;
+use gorge_coroutine::PooledStack;
+use gorge_coroutine::fiber::{Fiber, Suspender};
+use life::Life;
+use parking_lot::Mutex;
+use std::cell::UnsafeCell;
+use std::panic::Location;
+use std::ptr::{NonNull, null_mut};
+use std::sync::{Arc, Weak};
+use task::Task;
+
+/// A pointer to a G. Its holder has a reference of its [`Life`], or has taken
+/// it from a queue.
+pub(crate) type GRef = NonNull<G>;
+
+/// Any machine may run the goroutine: not started yet, or migrating.
+pub(crate) const NO_HOME: u32 = 0;
+
+/// See the module's description.
+#[repr(C)]
+pub(crate) struct G {
+    /// State word; first, because the park seam casts its address to the G's.
+    pub(crate) cell: ParkCell,
+    /// The machine (index + 1) on whose thread this G's stack is in use.
+    pub(crate) on_machine: AtomicU32,
+    /// The machine (index + 1) that this goroutine is bound to, or [`NO_HOME`].
+    home: AtomicU32,
+    /// An unpark that came before the park.
+    pub(crate) unpark_token: AtomicU8,
+    pub(crate) life: Life,
+    /// Link of the queue that the G is in: an inbox.
+    pub(crate) next: AtomicPtr<G>,
+    pub(crate) run: UnsafeCell<Run>,
+    pub(crate) label: Label,
+    join: JoinSlot,
+    /// Which runtime's store owns the G.
+    runtime: Weak<Shared>,
+}
+
+/// What only the one who runs the goroutine touches.
+pub(crate) struct Run {
+    pub(crate) fiber: Option<Fiber>,
+    pub(crate) stack: Option<PooledStack>,
+    pub(crate) suspender: Option<Suspender>,
+    pub(crate) migrating: bool,
+    pub(crate) task: Task,
+    /// Place of the pending timer; see [`crate::timer`].
+    pub(crate) timer: crate::timer::Place,
+}
+
+/// What a dump shows of a goroutine.
+pub(crate) struct Label {
+    pub(crate) id: AtomicU64,
+    pub(crate) parent: AtomicU64,
+    pub(crate) site: AtomicPtr<Location<'static>>,
+    /// Locked only when there is a name, or by a dump.
+    pub(crate) name: Mutex<Option<Arc<str>>>,
+    pub(crate) has_name: AtomicU8,
+}
+
+/// Where a joiner waits.
+pub(crate) struct JoinSlot {
+    lock: RawLock,
+    waiter: UnsafeCell<Option<Waiter>>,
+}
+
+// SAFETY: the fields that are not atomics or locks have the owners that the
+// module's description names, and are handed on through queues and locks that
+// synchronise. Closures and results are `Send` by spawn's bounds; the fiber
+// of a homed goroutine is resumed on its home only, and whoever makes one
+// migrate has promised that it may.
+unsafe impl Send for G {}
+// SAFETY: as above.
+unsafe impl Sync for G {}
+
+impl G {
+    fn new(runtime: Weak<Shared>) -> G {
+        G {
+            cell: ParkCell::new(Owner::Goroutine),
+            on_machine: AtomicU32::new(0),
+            home: AtomicU32::new(NO_HOME),
+            unpark_token: AtomicU8::new(0),
+            life: Life::new(),
+            next: AtomicPtr::new(null_mut()),
+            run: UnsafeCell::new(Run {
+                fiber: None,
+                stack: None,
+                suspender: None,
+                migrating: false,
+                task: Task::empty(),
+                timer: crate::timer::Place::default(),
+            }),
+            label: Label {
+                id: AtomicU64::new(0),
+                parent: AtomicU64::new(0),
+                site: AtomicPtr::new(null_mut()),
+                name: Mutex::new(None),
+                has_name: AtomicU8::new(0),
+            },
+            join: JoinSlot {
+                lock: RawLock::new(),
+                waiter: UnsafeCell::new(None),
+            },
+            runtime,
+        }
+    }
+
+    /// The machine (index + 1) to run on, or [`NO_HOME`].
+    #[inline]
+    pub(crate) fn home(&self) -> u32 {
+        // Relaxed: written by the home itself; a waker learns of the goroutine
+        // through something that synchronises.
+        self.home.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_home(&self, home: u32) {
+        self.home.store(home, Ordering::Relaxed);
+    }
+
+    pub(crate) fn id(&self) -> GoroutineId {
+        GoroutineId::new(self.label.id.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn name(&self) -> Option<Arc<str>> {
+        if self.label.has_name.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        self.label.name.lock().clone()
+    }
+
+    fn set_name(&self, name: Option<Arc<str>>) {
+        let had = self.label.has_name.load(Ordering::Relaxed) != 0;
+        if name.is_some() || had {
+            self.label
+                .has_name
+                .store(u8::from(name.is_some()), Ordering::Relaxed);
+            let old = std::mem::replace(&mut *self.label.name.lock(), name);
+            drop(old);
+        }
+    }
+
+    /// Whether `shared` is the runtime that this G belongs to.
+    #[inline]
+    pub(crate) fn belongs_to(&self, shared: &Shared) -> bool {
+        std::ptr::eq(self.runtime.as_ptr(), shared)
+    }
+
+    pub(crate) fn runtime(&self) -> Option<Arc<Shared>> {
+        self.runtime.upgrade()
+    }
+
+    /// Asks the goroutine to end at its next park point, now if it waits at one.
+    pub(crate) fn cancel(&self) {
+        use crate::park::{Claim, Outcome};
+        if self.cell.request_cancel(Outcome::Cancelled.to_token()) {
+            Claim::new(NonNull::from(&self.cell), Owner::Goroutine).wake();
+        }
+    }
+}
+
+/// Runs the task on the goroutine's stack.
+///
+/// # Safety
+///
+/// `run` is the run part of a goroutine whose task holds a closure, and the
+/// caller runs it.
+pub(crate) unsafe fn run(run: *mut Run) {
+    // SAFETY: the caller's contract.
+    unsafe { Task::run(&raw mut (*run).task) }
+}
+
+/// Ends a task without running it.
+///
+/// # Safety
+///
+/// As for [`run`].
+pub(crate) unsafe fn discard(run: *mut Run, failure: Failure) {
+    // SAFETY: the caller's contract.
+    unsafe { Task::discard(&raw mut (*run).task, failure) }
+}
+
+/// Drops the result of a task that nobody will ask for.
+///
+/// # Safety
+///
+/// As for [`run`], with a task that holds its result.
+pub(crate) unsafe fn drop_result(run: *mut Run) {
+    // SAFETY: the caller's contract.
+    unsafe { Task::drop_result(&raw mut (*run).task) }
+}

@@ -1,0 +1,120 @@
+//! Spawning: a closure becomes a G in a queue.
+
+use super::task::Task;
+use super::{GRef, JoinHandle, NO_HOME};
+use crate::default_runtime;
+use crate::primitive::atomic::Ordering;
+use crate::scheduler::{Shared, current};
+use crate::trace;
+use std::panic::Location;
+use std::sync::Arc;
+
+/// How to spawn.
+pub(crate) struct Spec {
+    pub(crate) name: Option<Arc<str>>,
+    /// `None`: as the runtime is configured.
+    pub(crate) migrating: Option<bool>,
+    pub(crate) site: &'static Location<'static>,
+}
+
+impl Spec {
+    #[track_caller]
+    pub(crate) fn plain() -> Spec {
+        Spec {
+            name: None,
+            migrating: None,
+            site: Location::caller(),
+        }
+    }
+}
+
+/// Starts a goroutine that runs `f`.
+///
+/// The goroutine waits in the spawner's processor to be run next. Outside of a
+/// runtime it starts on the process-wide default runtime, which is created at
+/// first use.
+///
+/// # Panics
+///
+/// If the default runtime is needed and cannot be created; the message says
+/// why.
+///
+/// # Examples
+///
+/// ```
+/// let handle = gorge_runtime::go(|| 6 * 7);
+/// assert_eq!(handle.join().unwrap(), 42);
+/// ```
+#[track_caller]
+pub fn spawn<F, T>(f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let spec = Spec::plain();
+    match current::machine() {
+        // SAFETY: `f` is `'static`.
+        Some(machine) => unsafe { spawn_on(machine.shared(), spec, f) },
+        // SAFETY: as above.
+        None => unsafe { spawn_on(default_runtime::get(), spec, f) },
+    }
+}
+
+/// Starts a goroutine of the given runtime.
+///
+/// # Safety
+///
+/// What `f` and `T` borrow outlives the goroutine: they are `'static`, or the
+/// caller waits for its end, whatever happens.
+pub(crate) unsafe fn spawn_on<F, T>(shared: &Arc<Shared>, spec: Spec, f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    let machine = current::machine().filter(|machine| machine.serves(shared));
+    let g = match machine {
+        Some(machine) => machine.take_g(),
+        None => shared.take_g(),
+    };
+    // SAFETY: a free G is exclusively ours until it is queued.
+    unsafe {
+        prepare(g, shared, spec);
+        let task: *mut Task = &raw mut (*g.as_ref().run.get()).task;
+        (*task).put::<F, T>(f);
+    }
+    if shared.is_shutting_down() {
+        // SAFETY: ours, as above. It will not start.
+        unsafe { g.as_ref() }.cell.request_cancel_later();
+    }
+    // SAFETY: `restart` counted a reference for this handle, and the task ends
+    // with a `T`.
+    let handle = unsafe { JoinHandle::new(g) };
+    match machine {
+        Some(machine) => machine.submit(g),
+        None => shared.submit(g),
+    }
+    handle
+}
+
+/// # Safety
+///
+/// `g` is free and the caller's, with its id set.
+unsafe fn prepare(g: GRef, shared: &Shared, spec: Spec) {
+    // SAFETY: the caller's contract.
+    let (g, run) = unsafe { (g.as_ref(), &mut *g.as_ref().run.get()) };
+    g.cell.restart();
+    g.life.restart();
+    g.set_home(NO_HOME);
+    g.unpark_token.store(0, Ordering::Relaxed);
+    g.set_name(spec.name);
+    run.migrating = spec.migrating.unwrap_or(shared.config.migrating);
+    let parent = current::goroutine().map_or(0, |g| {
+        // SAFETY: the current goroutine runs on this thread.
+        unsafe { g.as_ref() }.id().as_u64()
+    });
+    g.label.parent.store(parent, Ordering::Relaxed);
+    g.label
+        .site
+        .store(std::ptr::from_ref(spec.site).cast_mut(), Ordering::Relaxed);
+    trace::spawn(g.id(), parent);
+}

@@ -1,0 +1,81 @@
+//! All Gs of a runtime: owner of their memory, and the list that a dump reads.
+//!
+//! A G is allocated when no free one is at hand and stays allocated until the
+//! runtime is gone, so that a late look at one (a timer, a dump) finds a G.
+//! Handles may outlive the runtime: a G that somebody still refers to is
+//! freed by its last handle.
+
+use super::{G, GRef};
+use crate::scheduler::Shared;
+use parking_lot::Mutex;
+use std::ptr::NonNull;
+use std::sync::Weak;
+
+/// How many free Gs a processor takes from the store at once.
+const BATCH: usize = 32;
+
+/// See the module's description.
+#[derive(Default)]
+pub(crate) struct Store {
+    all: Mutex<Vec<GRef>>,
+    free: Mutex<Vec<GRef>>,
+}
+
+// SAFETY: Gs are `Sync`, and the lists are locked.
+unsafe impl Send for Store {}
+// SAFETY: as above.
+unsafe impl Sync for Store {}
+
+impl Store {
+    /// A free G: from `cache`, which is refilled, or a new one.
+    pub(crate) fn take(&self, cache: &mut Vec<GRef>, runtime: &Weak<Shared>) -> GRef {
+        if let Some(g) = cache.pop() {
+            return g;
+        }
+        let mut free = self.free.lock();
+        let keep = free.len().saturating_sub(BATCH);
+        cache.extend(free.drain(keep..));
+        drop(free);
+        cache.pop().unwrap_or_else(|| self.allocate(runtime))
+    }
+
+    fn allocate(&self, runtime: &Weak<Shared>) -> GRef {
+        let g = NonNull::from(Box::leak(Box::new(G::new(runtime.clone()))));
+        self.all.lock().push(g);
+        g
+    }
+
+    /// Keeps a G that has only the store's reference left.
+    pub(crate) fn put(&self, g: GRef) {
+        self.free.lock().push(g);
+    }
+
+    /// Calls `f` with every G that was ever allocated.
+    pub(crate) fn for_each(&self, mut f: impl FnMut(&G)) {
+        for g in self.all.lock().iter() {
+            // SAFETY: the store keeps all its Gs allocated.
+            f(unsafe { g.as_ref() });
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        for g in self.all.get_mut().drain(..) {
+            // SAFETY: the store's reference kept the G until here.
+            unsafe { free_if_last(g, g.as_ref().life.release()) }
+        }
+    }
+}
+
+/// Frees a G when `remaining` references, as a release returned it, is none.
+///
+/// # Safety
+///
+/// The caller gave its reference up and does not use the G any more.
+pub(super) unsafe fn free_if_last(g: GRef, remaining: u64) {
+    if remaining == 0 {
+        // SAFETY: nobody has a reference, so this is the only pointer.
+        drop(unsafe { Box::from_raw(g.as_ptr()) });
+    }
+}

@@ -1,0 +1,148 @@
+//! The park seam for OS threads: a cell on the thread's own stack.
+//!
+//! The thread spins briefly, then sleeps in the parking lot under the address
+//! of its cell. A waker first sets the token (claim), later WOKEN, and then
+//! unparks that address: between WOKEN and the unpark the cell may already be
+//! gone, which is why only its address is used from there on. At worst a
+//! later wait at the same address wakes early, looks, and sleeps again.
+
+use super::cell::{Owner, ParkCell, WOKEN};
+use super::{Outcome, TOKEN_TIMED_OUT, Wait, Waiter};
+use std::ptr::NonNull;
+
+/// # Safety
+///
+/// As for [`super::park`].
+pub(super) unsafe fn park<P, C>(wait: &Wait, publish: P, commit: C) -> Outcome
+where
+    P: FnOnce(Waiter),
+    C: FnOnce(),
+{
+    let sleeper = Sleeper::new();
+    let ticket = sleeper.cell.begin(wait.reason, wait.object, 0);
+    publish(Waiter::new(NonNull::from(&sleeper.cell), ticket));
+    commit();
+    sleeper.sleep(wait, ticket);
+    Outcome::from_token(sleeper.cell.load().token())
+}
+
+/// # Safety
+///
+/// The caller has claimed the wait of this cell and wakes it once.
+pub(super) unsafe fn wake(cell: NonNull<ParkCell>) {
+    // SAFETY: the thread does not return before it sees WOKEN.
+    unsafe { Sleeper::wake(cell) }
+}
+
+#[cfg(not(gorge_loom))]
+#[repr(C)]
+struct Sleeper {
+    cell: ParkCell,
+}
+
+#[cfg(not(gorge_loom))]
+impl Sleeper {
+    /// How often a thread looks before it sleeps: about ten microseconds, the
+    /// order of a sleep and a wake-up.
+    const SPINS: u32 = 1000;
+
+    fn new() -> Sleeper {
+        Sleeper {
+            cell: ParkCell::new(Owner::Thread),
+        }
+    }
+
+    fn sleep(&self, wait: &Wait, ticket: u32) {
+        for _ in 0..Self::SPINS {
+            if self.cell.load().has(WOKEN) {
+                return;
+            }
+            crate::primitive::spin_hint();
+        }
+        let mut deadline = wait.deadline;
+        while !self.cell.load().has(WOKEN) {
+            if !self.sleep_until(deadline) && deadline.is_some() {
+                // Timed out. If a waker was faster, wait for it to finish.
+                if self.cell.claim(ticket, TOKEN_TIMED_OUT) {
+                    return;
+                }
+                deadline = None;
+            }
+        }
+    }
+
+    /// False when the deadline passed.
+    fn sleep_until(&self, deadline: Option<std::time::Instant>) -> bool {
+        let not_woken = || !self.cell.load().has(WOKEN);
+        // SAFETY: the key is this cell's address, used by no other parking;
+        // the callbacks neither panic nor call the parking lot.
+        let result = unsafe {
+            parking_lot_core::park(
+                std::ptr::from_ref(&self.cell).addr(),
+                not_woken,
+                || {},
+                |_, _| {},
+                parking_lot_core::DEFAULT_PARK_TOKEN,
+                deadline,
+            )
+        };
+        result != parking_lot_core::ParkResult::TimedOut
+    }
+
+    /// # Safety
+    ///
+    /// As for [`wake`].
+    unsafe fn wake(cell: NonNull<ParkCell>) {
+        // SAFETY: the cell is alive until `woken` is seen; after that only its
+        // address is used, as the key of this kind of parking.
+        unsafe {
+            cell.as_ref().woken();
+            parking_lot_core::unpark_one(cell.as_ptr().addr(), |_| {
+                parking_lot_core::DEFAULT_UNPARK_TOKEN
+            });
+        }
+    }
+}
+
+#[cfg(gorge_loom)]
+#[repr(C)]
+struct Sleeper {
+    cell: ParkCell,
+    thread: loom::thread::Thread,
+}
+
+#[cfg(gorge_loom)]
+impl Sleeper {
+    fn new() -> Sleeper {
+        Sleeper {
+            cell: ParkCell::new(Owner::Thread),
+            thread: loom::thread::current(),
+        }
+    }
+
+    /// Loom has no clock: a wait with a deadline may time out at any moment.
+    fn sleep(&self, wait: &Wait, ticket: u32) {
+        if wait.deadline.is_some() {
+            loom::thread::yield_now();
+            if self.cell.claim(ticket, TOKEN_TIMED_OUT) {
+                return;
+            }
+        }
+        while !self.cell.load().has(WOKEN) {
+            loom::thread::park();
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`wake`].
+    unsafe fn wake(cell: NonNull<ParkCell>) {
+        // SAFETY: the cell is the first field of a sleeper, which is alive
+        // until `woken` is seen; the handle is cloned before.
+        unsafe {
+            let thread = cell.cast::<Sleeper>().as_ref().thread.clone();
+            cell.as_ref().woken();
+            thread.unpark();
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! A full barrier whose cost lies on one side only.
+//!
+//! Several protocols here are Dekker-shaped: each side stores its own flag,
+//! then loads the other's, and at least one must see the other.
+//!
+//! ```text
+//!   frequent side            rare side
+//!     store A                  store B
+//!     light()                  heavy()
+//!     load B                   load A
+//! ```
+//!
+//! With two ordinary fences the frequent side pays for a full barrier every
+//! time, about as much as an atomic read-modify-write. Here the rare side runs
+//! `membarrier(2)`, which makes every running thread of the process execute a
+//! full barrier: the frequent side need only keep the compiler from reordering.
+//! Where the system call is missing, both are `fence(SeqCst)`.
+//!
+//! Why it is enough: when `heavy` returns, each other thread has passed a full
+//! barrier at some point of its program between the call's start and end. If
+//! that point lies before the thread's `store A`, then its `load B` comes after
+//! the barrier and sees `B`. Otherwise `store A` came before the barrier, and
+//! `load A` after `heavy` sees it.
+
+#[cfg(gorge_loom)]
+pub use loom_twin::{heavy, light};
+#[cfg(not(gorge_loom))]
+pub use system::{heavy, light};
+
+#[cfg(gorge_loom)]
+mod loom_twin {
+    //! Under loom both sides are the fence that the pair stands for.
+    use crate::primitive::atomic::{Ordering, fence};
+
+    /// The frequent side's barrier.
+    pub fn light() {
+        fence(Ordering::SeqCst);
+    }
+
+    /// The rare side's barrier.
+    pub fn heavy() {
+        fence(Ordering::SeqCst);
+    }
+}
+
+#[cfg(not(gorge_loom))]
+mod system {
+    use crate::primitive::atomic::{AtomicU8, Ordering, fence};
+    use std::sync::atomic::compiler_fence;
+
+    const UNKNOWN: u8 = 0;
+    const ASYMMETRIC: u8 = 1;
+    const SYMMETRIC: u8 = 2;
+
+    /// What this process found out about its kernel. Not state: every thread
+    /// that looks finds the same answer.
+    static KIND: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+    const REGISTER_PRIVATE_EXPEDITED: libc::c_long = 1 << 4;
+    const PRIVATE_EXPEDITED: libc::c_long = 1 << 3;
+
+    /// The frequent side's barrier.
+    #[inline(always)]
+    pub fn light() {
+        // Relaxed: the answer never changes, and no data hangs on it.
+        if KIND.load(Ordering::Relaxed) == ASYMMETRIC {
+            compiler_fence(Ordering::SeqCst);
+        } else {
+            light_slow();
+        }
+    }
+
+    #[cold]
+    fn light_slow() {
+        if kind() == ASYMMETRIC {
+            compiler_fence(Ordering::SeqCst);
+        } else {
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    /// The rare side's barrier: a system call of about a microsecond.
+    pub fn heavy() {
+        fence(Ordering::SeqCst);
+        if kind() == ASYMMETRIC && membarrier(PRIVATE_EXPEDITED) != 0 {
+            // The kernel accepted the registration, so it cannot refuse this.
+            unreachable!(
+                "membarrier was withdrawn: {}",
+                std::io::Error::last_os_error()
+            );
+        }
+        fence(Ordering::SeqCst);
+    }
+
+    fn kind() -> u8 {
+        let known = KIND.load(Ordering::Relaxed);
+        if known != UNKNOWN {
+            return known;
+        }
+        let found = if membarrier(REGISTER_PRIVATE_EXPEDITED) == 0 {
+            ASYMMETRIC
+        } else {
+            SYMMETRIC
+        };
+        KIND.store(found, Ordering::Relaxed);
+        found
+    }
+
+    fn membarrier(command: libc::c_long) -> libc::c_long {
+        // SAFETY: takes no pointers; an unknown command fails with an error.
+        unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) }
+    }
+}

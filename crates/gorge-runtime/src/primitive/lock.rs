@@ -1,0 +1,175 @@
+//! A lock of two words for short critical sections, on any thread.
+//!
+//! It blocks the OS thread, so it is held only for a few dozen instructions:
+//! never across a park, user code, an allocation, a drop or a wake-up. `lock`
+//! costs one read-modify-write, `unlock` none.
+//!
+//! The lost wake-up to fear: a thread finds the lock taken and goes to sleep,
+//! while the holder releases it and sees nobody to wake. The sleeper announces
+//! itself in `sleepers`, runs the heavy barrier, and looks at `locked` again
+//! under the parking lot's bucket lock; the holder clears `locked`, runs the
+//! light barrier, and then looks at `sleepers`. One of them sees the other
+//! (see [`barrier`]): either the holder wakes a sleeper,
+//! or the sleeper finds the lock free and does not sleep.
+
+use super::atomic::{AtomicU32, Ordering};
+use super::{barrier, spin_hint};
+
+/// How often a thread looks before it sleeps: about a microsecond.
+const SPINS: u32 = 100;
+
+/// A lock without data. The holder may release it from another stack.
+pub struct RawLock {
+    locked: AtomicU32,
+    sleepers: AtomicU32,
+}
+
+impl Default for RawLock {
+    fn default() -> Self {
+        RawLock::new()
+    }
+}
+
+impl RawLock {
+    /// A free lock.
+    #[cfg(not(gorge_loom))]
+    pub const fn new() -> RawLock {
+        RawLock {
+            locked: AtomicU32::new(0),
+            sleepers: AtomicU32::new(0),
+        }
+    }
+
+    /// A free lock.
+    #[cfg(gorge_loom)]
+    pub fn new() -> RawLock {
+        RawLock {
+            locked: AtomicU32::new(0),
+            sleepers: AtomicU32::new(0),
+        }
+    }
+
+    /// Takes the lock if it is free.
+    #[inline]
+    pub fn try_lock(&self) -> bool {
+        // Acquire: pairs with the Release of `unlock`.
+        self.locked
+            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Takes the lock, sleeping if it stays taken.
+    #[inline]
+    pub fn lock(&self) {
+        if !self.try_lock() {
+            self.lock_slow();
+        }
+    }
+
+    #[cold]
+    fn lock_slow(&self) {
+        for _ in 0..SPINS {
+            if self.locked.load(Ordering::Relaxed) == 0 && self.try_lock() {
+                return;
+            }
+            spin_hint();
+        }
+        self.lock_sleeping();
+    }
+
+    #[cfg(gorge_loom)]
+    fn lock_sleeping(&self) {
+        while !self.try_lock() {
+            spin_hint();
+        }
+    }
+
+    #[cfg(not(gorge_loom))]
+    fn lock_sleeping(&self) {
+        self.sleepers.fetch_add(1, Ordering::Relaxed);
+        // Pairs with the light barrier of `unlock`.
+        barrier::heavy();
+        while !self.try_lock() {
+            let still_taken = || self.locked.load(Ordering::Relaxed) != 0;
+            // SAFETY: the key is the address of this lock, which nobody else
+            // parks on; the callbacks neither panic nor call the parking lot.
+            unsafe {
+                parking_lot_core::park(
+                    self.key(),
+                    still_taken,
+                    || {},
+                    |_, _| {},
+                    parking_lot_core::DEFAULT_PARK_TOKEN,
+                    None,
+                );
+            }
+        }
+        self.sleepers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Releases the lock. The lock must outlive the call, not only its effect.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the lock, or was given it by the holder.
+    #[inline]
+    pub unsafe fn unlock(&self) {
+        // Release: what was done under the lock is seen by the next holder.
+        self.locked.store(0, Ordering::Release);
+        // Pairs with the heavy barrier of `lock_sleeping`.
+        barrier::light();
+        if self.sleepers.load(Ordering::Relaxed) != 0 {
+            self.wake_one();
+        }
+    }
+
+    #[cfg(gorge_loom)]
+    fn wake_one(&self) {}
+
+    #[cold]
+    #[cfg(not(gorge_loom))]
+    fn wake_one(&self) {
+        // SAFETY: the key is this lock's address, as in `lock_sleeping`.
+        unsafe {
+            parking_lot_core::unpark_one(self.key(), |_| parking_lot_core::DEFAULT_UNPARK_TOKEN);
+        }
+    }
+
+    #[cfg(not(gorge_loom))]
+    fn key(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
+
+#[cfg(all(test, not(gorge_loom)))]
+mod tests {
+    use super::*;
+    use std::cell::UnsafeCell;
+    use std::thread;
+
+    struct Shared(RawLock, UnsafeCell<u64>);
+    // SAFETY: the cell is touched under the lock only.
+    unsafe impl Sync for Shared {}
+
+    #[test]
+    fn threads_exclude_each_other_and_none_is_left_asleep() {
+        let shared = Shared(RawLock::new(), UnsafeCell::new(0));
+        let shared = &shared;
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(move || {
+                    for _ in 0..50_000 {
+                        shared.0.lock();
+                        // SAFETY: under the lock, which is held.
+                        unsafe {
+                            *shared.1.get() += 1;
+                            shared.0.unlock();
+                        }
+                    }
+                });
+            }
+        });
+        // SAFETY: all threads have ended.
+        assert_eq!(unsafe { *shared.1.get() }, 400_000);
+    }
+}

@@ -1,0 +1,50 @@
+//! The atoms that the layers above are built from, with loom's twins.
+//!
+//! Under `--cfg gorge_loom` the atomics, cells and threads are loom's, so that
+//! everything written against this module can be model-checked. Not part of
+//! the stable interface: for the crates of this workspace.
+
+pub mod barrier;
+mod lock;
+
+pub use lock::RawLock;
+
+#[cfg(not(gorge_loom))]
+#[allow(
+    clippy::disallowed_types,
+    reason = "this module is the seam that replaces them"
+)]
+pub mod atomic {
+    //! Atomic types: std's.
+    pub use std::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    };
+}
+
+#[cfg(gorge_loom)]
+pub mod atomic {
+    //! Atomic types: loom's.
+    pub use loom::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    };
+}
+
+/// One step of a bounded spin: tells the processor, or loom, that this thread
+/// waits for another.
+#[inline]
+pub fn spin_hint() {
+    #[cfg(not(gorge_loom))]
+    std::hint::spin_loop();
+    #[cfg(gorge_loom)]
+    loom::thread::yield_now();
+}
+
+#[cfg(not(gorge_loom))]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this module is the seam that replaces them"
+)]
+pub(crate) mod thread {
+    //! What the runtime asks of an OS thread.
+    pub(crate) use std::thread::{current, park, park_timeout, yield_now};
+}

@@ -1,0 +1,31 @@
+//! Time as the rest of gorge sees it: one place to ask for now.
+//!
+//! All layers read the clock here, so that a virtual clock can take its place.
+
+pub use crate::goroutine::sleep;
+
+use std::time::{Duration, Instant};
+
+/// The current instant.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the seam that replaces it"
+)]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// Waits until `instant`; returns at once when it has passed.
+///
+/// # Cancellation
+///
+/// Delivers a cancel.
+pub fn sleep_until(instant: Instant) {
+    sleep(instant.saturating_duration_since(now()));
+}
+
+/// The instant `duration` from now; `None`, which is never, when that is
+/// beyond what the clock can tell.
+pub fn deadline(duration: Duration) -> Option<Instant> {
+    now().checked_add(duration)
+}

@@ -1,0 +1,111 @@
+//! Timers: one heap per processor, run by its worker.
+//!
+//! A goroutine waits for at most one deadline, so its place in a heap is a
+//! field of its G, and taking a timer out is a lookup, not a search: nothing
+//! stale ever stays in a heap. Times are nanoseconds since the runtime's
+//! origin.
+//!
+//! A heap holds plain pointers to Gs. They are valid because a goroutine does
+//! not leave its wait before it has taken its timer out ([`disarm`]), or the
+//! heap has ([`Timers::expire`], which claims the wait under the heap's lock).
+
+mod clock;
+mod heap;
+
+pub(crate) use clock::Clock;
+pub(crate) use heap::NEVER;
+
+use crate::goroutine::{G, GRef};
+use crate::park::{Claim, Outcome, Owner};
+use crate::primitive::atomic::{AtomicU64, Ordering};
+use heap::{Entry, Heap};
+use parking_lot::Mutex;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+/// Where a goroutine's timer is: the heap, and the position in it, which the
+/// heap's lock protects.
+#[derive(Default)]
+pub(crate) struct Place {
+    timers: Option<Arc<Timers>>,
+    position: heap::Position,
+}
+
+/// The timers of one processor.
+pub(crate) struct Timers {
+    heap: Mutex<Heap>,
+    /// The heap's earliest time, or [`NEVER`].
+    earliest: AtomicU64,
+}
+
+impl Timers {
+    pub(crate) fn new() -> Timers {
+        Timers {
+            heap: Mutex::new(Heap::default()),
+            earliest: AtomicU64::new(NEVER),
+        }
+    }
+
+    /// The earliest time, or [`NEVER`].
+    pub(crate) fn earliest(&self) -> u64 {
+        // Acquire: pairs with the Release in `arm` and `expire`.
+        self.earliest.load(Ordering::Acquire)
+    }
+
+    /// Ends every wait whose time has come. The caller wakes the claimed.
+    pub(crate) fn expire(&self, now: u64, claims: &mut Vec<Claim>) {
+        if self.earliest() > now {
+            return;
+        }
+        let mut heap = self.heap.lock();
+        while let Some(entry) = heap.pop_due(now) {
+            // SAFETY: an entry's goroutine is in its wait while the entry
+            // exists and the lock is held.
+            let g = unsafe { entry.g.as_ref() };
+            if g.cell.claim(entry.ticket, Outcome::TimedOut.to_token()) {
+                claims.push(Claim::new(NonNull::from(&g.cell), Owner::Goroutine));
+            }
+        }
+        self.earliest.store(heap.earliest(), Ordering::Release);
+    }
+}
+
+/// Arms the timer of a goroutine that is leaving its stack. Returns whether it
+/// became the heap's earliest.
+///
+/// # Safety
+///
+/// The caller is the machine that the goroutine is leaving: `g`'s run part is
+/// its to use, and the wait with `ticket` has begun.
+pub(crate) unsafe fn arm(timers: &Arc<Timers>, g: GRef, ticket: u32, when: u64) -> bool {
+    // SAFETY: the caller's contract.
+    let place = unsafe { &mut (*g.as_ref().run.get()).timer };
+    if !place
+        .timers
+        .as_ref()
+        .is_some_and(|current| Arc::ptr_eq(current, timers))
+    {
+        place.timers = Some(Arc::clone(timers));
+    }
+    let mut heap = timers.heap.lock();
+    heap.push(Entry { when, ticket, g });
+    let earliest = heap.earliest();
+    timers.earliest.store(earliest, Ordering::Release);
+    earliest == when
+}
+
+/// Takes the timer of a goroutine that was woken otherwise out of its heap.
+/// Called by the goroutine itself.
+pub(crate) fn disarm(g: &G) {
+    // SAFETY: on the goroutine's own stack, its run part is its own; the
+    // position is read under the heap's lock.
+    unsafe {
+        let place = &raw mut (*g.run.get()).timer;
+        if let Some(timers) = &(*place).timers {
+            let mut heap = timers.heap.lock();
+            if heap.remove(NonNull::from(g)) {
+                timers.earliest.store(heap.earliest(), Ordering::Release);
+            }
+        }
+    }
+}
