@@ -23,9 +23,12 @@
 //!   sp        address to continue at
 //! ```
 //!
-//! Branch prediction: `resume` enters by `call` and `suspend` leaves by `ret`,
-//! so the processor's return stack stays paired. The jump into a coroutine is
-//! indirect, and goes where the same scheduler loop's jump went last time.
+//! Branch prediction: both directions jump, and neither calls nor returns, so
+//! the processor's return stack is left as it is. A coroutine that suspends
+//! some calls deep leaves those calls' return addresses there, and the next
+//! coroutine to be resumed, often one that waits in the same code, finds them
+//! right for its own returns. With `call` and `ret` instead, the resumed side's
+//! first return and the next suspend would both be mispredicted.
 
 use super::Entry;
 use std::arch::{asm, naked_asm};
@@ -64,11 +67,15 @@ pub(crate) unsafe fn resume(sp: *mut u8, base: *mut usize, arg: usize) -> (usize
         asm!(
             "push rbp",
             "push rbx",
-            // The return address completes the three words of the resumer.
-            "call {enter}",
+            "lea rax, [rip + 2f]",
+            "push rax",
+            "mov [rdx], rsp",
+            "mov rsp, rsi",
+            "pop rax",
+            "jmp rax",
+            "2:",
             "pop rbx",
             "pop rbp",
-            enter = sym enter,
             inlateout("rdi") arg => result,
             inlateout("rsi") sp => new_sp,
             inlateout("rdx") base => _,
@@ -99,8 +106,8 @@ pub(crate) unsafe fn suspend(base: *mut usize, arg: usize) -> usize {
             // The resumer gets this stack pointer as the second result.
             "mov rsi, rsp",
             "mov rsp, [rdx]",
-            // Returns from the resumer's `call`.
-            "ret",
+            "pop rax",
+            "jmp rax",
             "2:",
             "pop rbx",
             "pop rbp",
@@ -111,20 +118,6 @@ pub(crate) unsafe fn suspend(base: *mut usize, arg: usize) -> usize {
         );
     }
     result
-}
-
-/// Called by [`resume`]: saves the resumer's stack pointer in the link word,
-/// takes the coroutine's, and continues where that one left off.
-#[unsafe(naked)]
-unsafe extern "C" fn enter() {
-    naked_asm!(
-        ".cfi_startproc",
-        "mov [rdx], rsp",
-        "mov rsp, rsi",
-        "pop rax",
-        "jmp rax",
-        ".cfi_endproc",
-    )
 }
 
 /// The frame below a coroutine's entry function.
@@ -154,7 +147,8 @@ unsafe extern "C" fn first_frame() {
         // No stack pointer: this coroutine has ended.
         "xor esi, esi",
         "mov rsp, [rbx]",
-        "ret",
+        "pop rax",
+        "jmp rax",
         ".cfi_endproc",
     )
 }

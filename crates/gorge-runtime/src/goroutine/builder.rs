@@ -71,8 +71,8 @@ impl Builder {
             migrating: self.migrating,
             ..Spec::plain()
         };
-        // SAFETY: `f` is `'static`.
         match current::machine() {
+            // SAFETY: `f` and `T` are `'static`.
             Some(machine) => Ok(unsafe { spawn_on(machine.shared(), spec, f) }),
             None => {
                 let shared = default_runtime::try_get().map_err(io::Error::other)?;

@@ -1,12 +1,11 @@
 //! What users hold of a goroutine: its identity, and the right to unpark it.
 
-use super::{GRef, store};
+use super::{G, GRef, store};
 use crate::park::{Claim, Outcome, Owner, WANTS_UNPARK};
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::current;
 use std::fmt;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::thread::Thread;
 
 /// A goroutine's number, never used twice in one runtime. Zero is an OS thread.
@@ -32,18 +31,16 @@ impl fmt::Display for GoroutineId {
 
 /// A handle to a goroutine, or to the OS thread that asked for
 /// [`current`](super::current) outside of any goroutine.
-pub struct Goroutine {
-    id: GoroutineId,
-    name: Option<Arc<str>>,
-    party: Party,
-}
+pub struct Goroutine(Party);
 
 enum Party {
+    /// Owns a reference of the G's life.
     Goroutine(GRef),
     Thread(Thread),
 }
 
-// SAFETY: a handle owns a reference to its G, whose shared parts are atomics.
+// SAFETY: a handle owns a reference to its G, whose shared parts are atomics;
+// its name does not change while a handle exists.
 unsafe impl Send for Goroutine {}
 // SAFETY: as above.
 unsafe impl Sync for Goroutine {}
@@ -51,41 +48,54 @@ unsafe impl Sync for Goroutine {}
 impl Goroutine {
     /// # Safety
     ///
+    /// The caller passes on a reference of the G's life.
+    pub(super) unsafe fn from_reference(g: GRef) -> Goroutine {
+        Goroutine(Party::Goroutine(g))
+    }
+
+    /// # Safety
+    ///
     /// `g` is alive: the caller has a reference, or runs on it.
-    pub(crate) unsafe fn new(g: GRef) -> Goroutine {
-        // SAFETY: the caller's contract.
-        let shared = unsafe { g.as_ref() };
-        shared.life.acquire();
-        Goroutine {
-            id: shared.id(),
-            name: shared.name(),
-            party: Party::Goroutine(g),
+    pub(super) unsafe fn new(g: GRef) -> Goroutine {
+        // SAFETY: the caller's contract; the reference is counted first.
+        unsafe {
+            g.as_ref().life.acquire();
+            Goroutine::from_reference(g)
         }
     }
 
     pub(super) fn of_thread(thread: Thread) -> Goroutine {
-        let name = thread.name().map(Arc::from);
-        Goroutine {
-            id: GoroutineId::new(0),
-            name,
-            party: Party::Thread(thread),
+        Goroutine(Party::Thread(thread))
+    }
+
+    fn g(&self) -> Option<&G> {
+        match &self.0 {
+            // SAFETY: this handle's reference keeps the G.
+            Party::Goroutine(g) => Some(unsafe { g.as_ref() }),
+            Party::Thread(_) => None,
         }
     }
 
     /// The goroutine's number.
     pub fn id(&self) -> GoroutineId {
-        self.id
+        self.g().map_or(GoroutineId(0), G::id)
     }
 
-    /// The name given to [`Builder::name`](super::Builder::name).
+    /// The name given to [`Builder::name`](super::Builder::name), or the OS
+    /// thread's name.
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        match &self.0 {
+            // SAFETY: this handle's reference keeps the G in this life, and
+            // with it the name, as long as the handle is borrowed.
+            Party::Goroutine(g) => unsafe { g.as_ref().label.name() },
+            Party::Thread(thread) => thread.name(),
+        }
     }
 
     /// Lets the goroutine's current or next [`park`](super::park) return.
     /// Does nothing once the goroutine has ended.
     pub fn unpark(&self) {
-        let g = match &self.party {
+        let g = match &self.0 {
             // SAFETY: this handle's reference keeps the G.
             Party::Goroutine(g) => unsafe { g.as_ref() },
             Party::Thread(thread) => return thread.unpark(),
@@ -103,25 +113,17 @@ impl Goroutine {
 
 impl Clone for Goroutine {
     fn clone(&self) -> Goroutine {
-        let party = match &self.party {
-            Party::Goroutine(g) => {
-                // SAFETY: this handle's reference keeps the G.
-                unsafe { g.as_ref() }.life.acquire();
-                Party::Goroutine(*g)
-            }
-            Party::Thread(thread) => Party::Thread(thread.clone()),
-        };
-        Goroutine {
-            id: self.id,
-            name: self.name.clone(),
-            party,
+        match &self.0 {
+            // SAFETY: this handle's reference keeps the G.
+            Party::Goroutine(g) => unsafe { Goroutine::new(*g) },
+            Party::Thread(thread) => Goroutine::of_thread(thread.clone()),
         }
     }
 }
 
 impl Drop for Goroutine {
     fn drop(&mut self) {
-        if let Party::Goroutine(g) = self.party {
+        if let Party::Goroutine(g) = self.0 {
             // SAFETY: this handle's reference is given up, once.
             unsafe { release(g) }
         }
@@ -131,8 +133,8 @@ impl Drop for Goroutine {
 impl fmt::Debug for Goroutine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Goroutine")
-            .field("id", &self.id.0)
-            .field("name", &self.name)
+            .field("id", &self.id().0)
+            .field("name", &self.name())
             .finish()
     }
 }
@@ -143,7 +145,7 @@ impl fmt::Debug for Goroutine {
 /// # Safety
 ///
 /// The caller owns a reference, and does not use it afterwards.
-pub(super) unsafe fn release(g: GRef) {
+unsafe fn release(g: GRef) {
     // SAFETY: the caller's reference keeps the G until it is released.
     let shared = unsafe { g.as_ref() };
     if let Some(machine) = current::machine()

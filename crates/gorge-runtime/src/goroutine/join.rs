@@ -1,6 +1,5 @@
 //! Join handles: waiting for a goroutine's end and taking its result.
 
-use super::handle::release;
 use super::task::Task;
 use super::{G, GRef, Goroutine};
 use crate::cancel;
@@ -17,7 +16,8 @@ use std::time::Instant;
 /// dropped when it ends.
 pub struct JoinHandle<T> {
     g: GRef,
-    goroutine: Goroutine,
+    /// Owns the handle's reference. Not dropped when detaching gave it up.
+    goroutine: ManuallyDrop<Goroutine>,
     result: PhantomData<fn() -> T>,
 }
 
@@ -33,10 +33,11 @@ impl<T> JoinHandle<T> {
     /// The caller passes on the handle's reference to a G whose task ends with
     /// a result of type `T`.
     pub(crate) unsafe fn new(g: GRef) -> JoinHandle<T> {
-        // SAFETY: the reference that is passed on keeps the G.
+        // SAFETY: the reference is passed on.
+        let goroutine = unsafe { Goroutine::from_reference(g) };
         JoinHandle {
             g,
-            goroutine: unsafe { Goroutine::new(g) },
+            goroutine: ManuallyDrop::new(goroutine),
             result: PhantomData,
         }
     }
@@ -89,20 +90,19 @@ impl<T> JoinHandle<T> {
 
     /// Takes the result of a goroutine that is done.
     fn take(self) -> Result<T, JoinError> {
-        let this = ManuallyDrop::new(self);
+        let mut this = ManuallyDrop::new(self);
         // SAFETY: the life is done, so the result is the handle's, of type `T`
-        // by `new`'s contract; `this` is not dropped, so it is taken once, and
-        // the fields are moved out once.
-        unsafe {
-            let result = Task::take_result::<T>(&raw mut (*this.g.as_ref().run.get()).task);
-            let goroutine = std::ptr::read(&this.goroutine);
-            let result = result.map_err(|failure| {
-                JoinError::new(goroutine.id(), goroutine.name().map(Into::into), failure)
-            });
-            drop(goroutine);
-            release(this.g);
-            result
-        }
+        // by `new`'s contract; `this` is not dropped, so the result and the
+        // reference are taken once.
+        let (result, goroutine) = unsafe {
+            (
+                Task::take_result::<T>(&raw mut (*this.g.as_ref().run.get()).task),
+                ManuallyDrop::take(&mut this.goroutine),
+            )
+        };
+        result.map_err(|failure| {
+            JoinError::new(goroutine.id(), goroutine.name().map(Into::into), failure)
+        })
     }
 
     /// Waits until the goroutine is done. False when a cancel or the deadline
@@ -175,12 +175,11 @@ impl G {
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
         if self.g().life.detach() {
-            // SAFETY: the life is done, so the result is this handle's to
-            // drop, and then its reference to give up.
-            unsafe {
-                Task::drop_result(&raw mut (*self.g().run.get()).task);
-                release(self.g);
-            }
+            // Given up also when the result's destructor panics.
+            // SAFETY: the handle still has its reference, and gives it up once.
+            let _goroutine = unsafe { ManuallyDrop::take(&mut self.goroutine) };
+            // SAFETY: the life is done, so the result is this handle's to drop.
+            unsafe { Task::drop_result(&raw mut (*self.g.as_ref().run.get()).task) }
         }
     }
 }

@@ -87,9 +87,41 @@ pub(crate) struct Label {
     pub(crate) id: AtomicU64,
     pub(crate) parent: AtomicU64,
     pub(crate) site: AtomicPtr<Location<'static>>,
-    /// Locked only when there is a name, or by a dump.
-    pub(crate) name: Mutex<Option<Arc<str>>>,
-    pub(crate) has_name: AtomicU8,
+    /// Changed under `name_lock`, and only between two lives.
+    name: UnsafeCell<Option<Arc<str>>>,
+    name_lock: Mutex<()>,
+}
+
+impl Label {
+    /// The name in this life.
+    ///
+    /// # Safety
+    ///
+    /// The caller keeps the G from its next life while it uses the name.
+    pub(crate) unsafe fn name(&self) -> Option<&str> {
+        // SAFETY: the name changes only between two lives.
+        unsafe { (*self.name.get()).as_deref() }
+    }
+
+    /// A copy of the name, for a dump, which keeps nobody from anything.
+    pub(crate) fn name_now(&self) -> Option<Arc<str>> {
+        let _guard = self.name_lock.lock();
+        // SAFETY: names change under the lock.
+        unsafe { (*self.name.get()).clone() }
+    }
+
+    /// # Safety
+    ///
+    /// The G is between two lives, and the caller's.
+    unsafe fn set_name(&self, name: Option<Arc<str>>) {
+        // SAFETY: reading needs no lock, as only the G's owner changes it.
+        if name.is_none() && unsafe { (*self.name.get()).is_none() } {
+            return;
+        }
+        let _guard = self.name_lock.lock();
+        // SAFETY: under the lock, against dumps; nobody else reads it now.
+        unsafe { *self.name.get() = name };
+    }
 }
 
 /// Where a joiner waits.
@@ -128,8 +160,8 @@ impl G {
                 id: AtomicU64::new(0),
                 parent: AtomicU64::new(0),
                 site: AtomicPtr::new(null_mut()),
-                name: Mutex::new(None),
-                has_name: AtomicU8::new(0),
+                name: UnsafeCell::new(None),
+                name_lock: Mutex::new(()),
             },
             join: JoinSlot {
                 lock: RawLock::new(),
@@ -153,24 +185,6 @@ impl G {
 
     pub(crate) fn id(&self) -> GoroutineId {
         GoroutineId::new(self.label.id.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn name(&self) -> Option<Arc<str>> {
-        if self.label.has_name.load(Ordering::Relaxed) == 0 {
-            return None;
-        }
-        self.label.name.lock().clone()
-    }
-
-    fn set_name(&self, name: Option<Arc<str>>) {
-        let had = self.label.has_name.load(Ordering::Relaxed) != 0;
-        if name.is_some() || had {
-            self.label
-                .has_name
-                .store(u8::from(name.is_some()), Ordering::Relaxed);
-            let old = std::mem::replace(&mut *self.label.name.lock(), name);
-            drop(old);
-        }
     }
 
     /// Whether `shared` is the runtime that this G belongs to.

@@ -101,12 +101,14 @@ where
 /// `g` is free and the caller's, with its id set.
 unsafe fn prepare(g: GRef, shared: &Shared, spec: Spec) {
     // SAFETY: the caller's contract.
-    let (g, run) = unsafe { (g.as_ref(), &mut *g.as_ref().run.get()) };
+    let (g, run) = unsafe {
+        g.as_ref().label.set_name(spec.name);
+        (g.as_ref(), &mut *g.as_ref().run.get())
+    };
     g.cell.restart();
     g.life.restart();
     g.set_home(NO_HOME);
     g.unpark_token.store(0, Ordering::Relaxed);
-    g.set_name(spec.name);
     run.migrating = spec.migrating.unwrap_or(shared.config.migrating);
     let parent = current::goroutine().map_or(0, |g| {
         // SAFETY: the current goroutine runs on this thread.

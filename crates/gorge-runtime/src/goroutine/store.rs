@@ -50,6 +50,11 @@ impl Store {
         self.free.lock().push(g);
     }
 
+    /// As [`put`](Store::put), for many.
+    pub(crate) fn put_all(&self, gs: impl Iterator<Item = GRef>) {
+        self.free.lock().extend(gs);
+    }
+
     /// Calls `f` with every G that was ever allocated.
     pub(crate) fn for_each(&self, mut f: impl FnMut(&G)) {
         for g in self.all.lock().iter() {

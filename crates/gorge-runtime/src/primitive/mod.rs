@@ -45,6 +45,19 @@ pub fn spin_hint() {
     reason = "this module is the seam that replaces them"
 )]
 pub(crate) mod thread {
-    //! What the runtime asks of an OS thread.
-    pub(crate) use std::thread::{current, park, park_timeout, yield_now};
+    //! What the runtime asks of a plain OS thread.
+    pub(crate) use std::thread::current;
+    use std::time::Duration;
+
+    pub(crate) fn yield_now() {
+        std::thread::yield_now();
+    }
+
+    pub(crate) fn park() {
+        std::thread::park();
+    }
+
+    pub(crate) fn park_timeout(duration: Duration) {
+        std::thread::park_timeout(duration);
+    }
 }

@@ -20,7 +20,7 @@ use std::ptr::{NonNull, null_mut};
 use std::sync::{Arc, Weak};
 
 /// Stacks and Gs that a processor keeps for reuse, at most.
-const CACHED_MAX: usize = 64;
+const CACHED_MAX: usize = 256;
 
 /// How many goroutine ids a processor reserves at once.
 const ID_BATCH: u64 = 16;
@@ -205,7 +205,7 @@ impl Processor {
         // SAFETY: called by the owner.
         let free = &mut unsafe { self.owned() }.free;
         if free.len() >= CACHED_MAX {
-            free.drain(CACHED_MAX / 2..).for_each(|g| store.put(g));
+            store.put_all(free.drain(CACHED_MAX / 2..));
         }
         free.push(g);
     }

@@ -94,7 +94,7 @@ impl Shared {
     pub(crate) fn take_g(&self) -> GRef {
         let mut one = Vec::new();
         let g = self.store.take(&mut one, &self.this);
-        one.into_iter().for_each(|g| self.store.put(g));
+        self.store.put_all(one.into_iter());
         // SAFETY: a free G is the taker's.
         unsafe { g.as_ref() }
             .label

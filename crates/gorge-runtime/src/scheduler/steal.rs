@@ -15,7 +15,6 @@ use crate::goroutine::{G, GRef};
 use crate::primitive::spin_hint;
 use crate::trace;
 use crossbeam_deque::Steal;
-use std::ptr::null_mut;
 
 /// A queue of so many is backed up: its owner will not get to the last of them
 /// soon.
@@ -84,7 +83,7 @@ impl Machine {
 
     fn steal_from(&self, victim: &Processor, looks: &mut Looks, round: u32) -> Option<GRef> {
         let queued = victim.stealer().len();
-        let has_next = victim.peek_next() != null_mut();
+        let has_next = !victim.peek_next().is_null();
         if queued == 0 && !has_next {
             return None;
         }

@@ -1,0 +1,72 @@
+//! A ring of fixed capacity, allocated once.
+//!
+//! Invariant: the `len` slots from `head` on, wrapping, hold values; `tail` is
+//! the slot after them.
+
+use std::mem::MaybeUninit;
+
+pub(crate) struct Ring<T> {
+    slots: Box<[MaybeUninit<T>]>,
+    head: usize,
+    tail: usize,
+    len: usize,
+}
+
+impl<T> Ring<T> {
+    /// # Panics
+    ///
+    /// Like [`Vec::with_capacity`].
+    pub(crate) fn new(capacity: usize) -> Ring<T> {
+        Ring {
+            slots: Box::new_uninit_slice(capacity),
+            head: 0,
+            tail: 0,
+            len: 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, value: T) -> Result<(), T> {
+        if self.len == self.slots.len() {
+            return Err(value);
+        }
+        self.slots[self.tail].write(value);
+        self.tail = self.after(self.tail);
+        self.len += 1;
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<T> {
+        if self.len == 0 {
+            return None;
+        }
+        // SAFETY: the ring is not empty, so the slot at its head holds a value.
+        // It is read once: the head moves on.
+        let value = unsafe { self.slots[self.head].assume_init_read() };
+        self.head = self.after(self.head);
+        self.len -= 1;
+        Some(value)
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    fn after(&self, index: usize) -> usize {
+        if index + 1 == self.slots.len() {
+            0
+        } else {
+            index + 1
+        }
+    }
+}
+
+impl<T> Drop for Ring<T> {
+    /// Drops the values. If one of their destructors panics, the rest leaks.
+    fn drop(&mut self) {
+        while self.pop().is_some() {}
+    }
+}

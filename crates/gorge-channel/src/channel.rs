@@ -1,0 +1,319 @@
+//! The core of a channel: one lock, one buffer, two lists of waiting parties.
+//!
+//! * [`Locked::send`], [`Locked::receive`]: one attempt, which does what can be
+//!   done at once. They take the lock's guard and release it before a value is
+//!   dropped, a block freed or a party woken.
+//! * [`Chan::send`], [`Chan::receive`]: attempts that wait when they have to;
+//!   the waiting is in [`blocking`](crate::blocking).
+//! * [`Chan::close`], [`Chan::discard`]: the end of a channel.
+//!
+//! Invariants, whenever the lock is free. "Waiting" means linked and not yet
+//! claimed by anybody, a timer or a canceller included:
+//!
+//! * a receiver waits only while the buffer is empty and no sender waits;
+//! * a sender waits only while the buffer is full;
+//! * nobody waits on a closed channel.
+//!
+//! Why no value and no wake-up is lost is argued in `PROTOCOL.md` beside this
+//! file.
+
+use crate::buffer::{Block, Blocks, Buffer, PushError, Ring};
+use crate::error::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
+use crate::place;
+use crate::waiter::{ClaimedAll, WaitList};
+use gorge_runtime::park::Outcome;
+use gorge_runtime::primitive::RawLock;
+use std::cell::UnsafeCell;
+use std::mem;
+use std::ops::{Deref, DerefMut};
+use std::time::Instant;
+
+/// A channel. It starts a cache line, with what every operation touches first.
+#[repr(C, align(64))]
+pub(crate) struct Chan<T> {
+    lock: RawLock,
+    state: UnsafeCell<State<T>>,
+    capacity: Option<usize>,
+}
+
+/// What the lock guards.
+#[repr(C)]
+pub(crate) struct State<T> {
+    closed: bool,
+    pub(crate) receivers: WaitList,
+    pub(crate) senders: WaitList,
+    buffer: Buffer<T>,
+}
+
+/// The lock of a channel, held, and the access to what it guards. Dropping it
+/// releases the lock.
+pub(crate) struct Locked<'a, T> {
+    chan: &'a Chan<T>,
+}
+
+/// Why an attempt did not send.
+pub(crate) enum SendStop<'a, T> {
+    /// There is no room and no receiver: the sender may wait.
+    Full(Locked<'a, T>, T),
+    Closed(T),
+    /// Try again [with a new block](Chan::send_with_block).
+    NeedsBlock(T),
+}
+
+/// Why an attempt received nothing.
+pub(crate) enum ReceiveStop<'a, T> {
+    /// There is no value and no sender: the receiver may wait.
+    Empty(Locked<'a, T>),
+    Closed,
+}
+
+impl<T> Chan<T> {
+    /// A channel of this capacity; without bound if it is `None`.
+    pub(crate) fn new(capacity: Option<usize>) -> Chan<T> {
+        let buffer = match capacity {
+            Some(capacity) => Buffer::Ring(Ring::new(capacity)),
+            None => Buffer::Blocks(Blocks::new()),
+        };
+        Chan {
+            lock: RawLock::new(),
+            state: UnsafeCell::new(State {
+                closed: false,
+                receivers: WaitList::new(),
+                senders: WaitList::new(),
+                buffer,
+            }),
+            capacity,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> Locked<'_, T> {
+        self.lock.lock();
+        Locked { chan: self }
+    }
+
+    /// # Safety
+    ///
+    /// The caller has the lock from [`Locked::keep`].
+    #[inline]
+    pub(crate) unsafe fn unlock(&self) {
+        // SAFETY: the caller's contract; the channel outlives the operation
+        // that holds the lock, which borrows it.
+        unsafe { self.lock.unlock() };
+    }
+
+    #[inline]
+    pub(crate) fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+        match self.lock().send(value) {
+            Ok(()) => Ok(()),
+            Err(SendStop::Full(locked, value)) => {
+                drop(locked);
+                Err(TrySendError::Full(value))
+            }
+            Err(SendStop::Closed(value)) => Err(TrySendError::Disconnected(value)),
+            Err(SendStop::NeedsBlock(value)) => Ok(self.send_with_block(value)?),
+        }
+    }
+
+    /// Sends, waiting until the deadline, or for ever if there is none.
+    #[inline]
+    pub(crate) fn send(
+        &self,
+        value: T,
+        deadline: Option<Instant>,
+    ) -> Result<(), SendTimeoutError<T>> {
+        match self.lock().send(value) {
+            Ok(()) => Ok(()),
+            Err(SendStop::Full(locked, value)) => locked.wait_to_send(value, deadline),
+            Err(SendStop::Closed(value)) => Err(SendTimeoutError::Disconnected(value)),
+            Err(SendStop::NeedsBlock(value)) => Ok(self.send_with_block(value)?),
+        }
+    }
+
+    /// Sends with a new block for the buffer, allocated before the lock is
+    /// taken.
+    #[cold]
+    #[inline(never)]
+    fn send_with_block(&self, value: T) -> Result<(), SendError<T>> {
+        let mut block = Some(Block::allocate());
+        let mut locked = self.lock();
+        locked.buffer.offer(&mut block);
+        match locked.send(value) {
+            Ok(()) => Ok(()),
+            Err(SendStop::Closed(value)) => Err(SendError(value)),
+            Err(SendStop::Full(..) | SendStop::NeedsBlock(_)) => {
+                unreachable!("an unbounded channel has room, and a block in store")
+            }
+        }
+        // What the buffer did not take of the block is freed here, after the
+        // unlock.
+    }
+
+    #[inline]
+    pub(crate) fn try_receive(&self) -> Result<T, TryRecvError> {
+        match self.lock().receive() {
+            Ok(value) => Ok(value),
+            Err(ReceiveStop::Empty(_)) => Err(TryRecvError::Empty),
+            Err(ReceiveStop::Closed) => Err(TryRecvError::Disconnected),
+        }
+    }
+
+    /// Receives, waiting until the deadline, or for ever if there is none.
+    #[inline]
+    pub(crate) fn receive(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
+        match self.lock().receive() {
+            Ok(value) => Ok(value),
+            Err(ReceiveStop::Empty(locked)) => locked.wait_to_receive(deadline),
+            Err(ReceiveStop::Closed) => Err(RecvTimeoutError::Disconnected),
+        }
+    }
+
+    /// Ends the sending and wakes whoever waits; true for the call that does.
+    pub(crate) fn close(&self) -> bool {
+        let mut woken = ClaimedAll::default();
+        let mut locked = self.lock();
+        let closes = !mem::replace(&mut locked.closed, true);
+        if closes {
+            // SAFETY: the lock that guards the lists is held.
+            unsafe {
+                let State {
+                    receivers, senders, ..
+                } = &mut *locked;
+                receivers.claim_all(Outcome::Closed, &mut woken);
+                senders.claim_all(Outcome::Closed, &mut woken);
+            }
+        }
+        drop(locked);
+        woken.wake();
+        closes
+    }
+
+    /// Closes, and drops the values that nobody will receive.
+    pub(crate) fn discard(&self) {
+        self.close();
+        let unreceived = self.lock().buffer.take();
+        drop(unreceived);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.lock().buffer.len()
+    }
+
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.capacity.is_some_and(|capacity| self.len() == capacity)
+    }
+
+    #[inline]
+    pub(crate) fn capacity(&self) -> Option<usize> {
+        self.capacity
+    }
+
+    /// What a dump names the channel by.
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
+
+impl<'a, T> Locked<'a, T> {
+    /// The channel whose lock this is.
+    #[inline]
+    pub(crate) fn chan(&self) -> &'a Chan<T> {
+        self.chan
+    }
+
+    /// Keeps the lock held, for somebody else to release.
+    #[inline]
+    pub(crate) fn keep(self) {
+        mem::forget(self);
+    }
+
+    /// Hands the value to the first waiting receiver, or buffers it.
+    #[inline]
+    pub(crate) fn send(mut self, value: T) -> Result<(), SendStop<'a, T>> {
+        if self.closed {
+            return Err(SendStop::Closed(value));
+        }
+        // SAFETY: the lock that guards the list is held.
+        if let Some(receiver) = unsafe { self.receivers.claim_first() } {
+            drop(self);
+            // SAFETY: receivers wait with an empty place of this channel's
+            // type, and this one is claimed and not yet woken.
+            unsafe { place::give(receiver.place(), value) };
+            receiver.wake();
+            return Ok(());
+        }
+        match self.buffer.push(value) {
+            Ok(()) => Ok(()),
+            Err(PushError::Full(value)) => Err(SendStop::Full(self, value)),
+            Err(PushError::NeedsBlock(value)) => Err(SendStop::NeedsBlock(value)),
+        }
+    }
+
+    /// Takes the oldest value: out of the buffer, else from the first waiting
+    /// sender. The room made in the buffer goes to that sender, so that values
+    /// come out in the order in which they were sent.
+    #[inline]
+    pub(crate) fn receive(mut self) -> Result<T, ReceiveStop<'a, T>> {
+        if let Some((value, emptied)) = self.buffer.pop() {
+            // SAFETY: the lock that guards the list is held.
+            if let Some(sender) = unsafe { self.senders.claim_first() } {
+                // SAFETY: senders wait with a full place of this channel's
+                // type, and this one is claimed and not yet woken.
+                let next = unsafe { place::take(sender.place()) };
+                let pushed = self.buffer.push(next);
+                debug_assert!(pushed.is_ok(), "the pop made room");
+                drop(self);
+                sender.wake();
+            } else {
+                drop(self);
+            }
+            drop(emptied);
+            return Ok(value);
+        }
+        // SAFETY: the lock that guards the list is held.
+        if let Some(sender) = unsafe { self.senders.claim_first() } {
+            drop(self);
+            // SAFETY: as above.
+            let value = unsafe { place::take(sender.place()) };
+            sender.wake();
+            return Ok(value);
+        }
+        if self.closed {
+            return Err(ReceiveStop::Closed);
+        }
+        Err(ReceiveStop::Empty(self))
+    }
+}
+
+impl<T> Deref for Locked<'_, T> {
+    type Target = State<T>;
+
+    #[inline]
+    fn deref(&self) -> &State<T> {
+        // SAFETY: the lock is held and so is its only guard: shared access to
+        // the state comes from a shared borrow of that.
+        unsafe { &*self.chan.state.get() }
+    }
+}
+
+impl<T> DerefMut for Locked<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut State<T> {
+        // SAFETY: as in `deref`, and the guard is borrowed exclusively.
+        unsafe { &mut *self.chan.state.get() }
+    }
+}
+
+impl<T> Drop for Locked<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the guard stands for the held lock, which it gives up here.
+        unsafe { self.chan.unlock() };
+    }
+}

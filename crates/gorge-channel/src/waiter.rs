@@ -1,0 +1,255 @@
+//! Who waits on a channel: nodes on the blocked parties' stacks, linked into
+//! one first-in-first-out list per direction.
+//!
+//! * [`WaitList::push_back`] and [`WaitList::remove`]: the blocked party comes
+//!   and goes by itself, both in constant time;
+//! * [`WaitList::claim_first`]: a counterpart takes the longest waiting party
+//!   whose wait it wins;
+//! * [`WaitList::claim_all`]: a close wins all of them.
+//!
+//! Invariant: a node is touched under the channel's lock, with one exception:
+//! whoever has claimed its waiter may use it until the wake-up. A claimed
+//! party's frame stays as it is until then. A party that was not claimed by a
+//! counterpart takes the lock and unlinks its node before its frame goes, so
+//! no list ever holds the address of a frame that has gone.
+
+use gorge_runtime::park::{Claim, Outcome, Waiter};
+use std::ptr::NonNull;
+
+/// One blocked operation of one party. A select has one for each case.
+pub(crate) struct Node {
+    prev: Option<NonNull<Node>>,
+    /// The next in the list; once claimed by a close, in its [`ClaimedAll`].
+    next: Option<NonNull<Node>>,
+    /// Whose wait this is: set when linked.
+    waiter: Option<Waiter>,
+    /// The duty to wake, kept here between a close's claim and its wake-up.
+    claim: Option<Claim>,
+    /// The [`Place`](crate::place::Place) of the value, of the channel's type.
+    place: NonNull<()>,
+    /// Which case of a select this is; zero otherwise.
+    case: u16,
+    linked: bool,
+}
+
+impl Node {
+    pub(crate) fn new(place: NonNull<()>, case: u16) -> Node {
+        Node {
+            prev: None,
+            next: None,
+            waiter: None,
+            claim: None,
+            place,
+            case,
+            linked: false,
+        }
+    }
+}
+
+/// A party whose wait the holder has won: it stays where it is until it is
+/// woken.
+#[must_use = "a claimed party sleeps until it is woken"]
+pub(crate) struct Claimed {
+    claim: Claim,
+    place: NonNull<()>,
+}
+
+impl Claimed {
+    /// Where the party keeps its value, or waits for one.
+    #[inline]
+    pub(crate) fn place(&self) -> NonNull<()> {
+        self.place
+    }
+
+    /// Makes the party runnable. Not under the channel's lock.
+    #[inline]
+    pub(crate) fn wake(self) {
+        self.claim.wake();
+    }
+}
+
+/// Parties in the order in which they began to wait.
+#[derive(Default)]
+pub(crate) struct WaitList {
+    head: Option<NonNull<Node>>,
+    tail: Option<NonNull<Node>>,
+}
+
+impl WaitList {
+    pub(crate) const fn new() -> WaitList {
+        WaitList {
+            head: None,
+            tail: None,
+        }
+    }
+
+    /// Links a node at the end.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the lock that guards this list. The node is not linked
+    /// and stays where it is until it is removed, or its claimed party woken.
+    pub(crate) unsafe fn push_back(&mut self, node: NonNull<Node>, waiter: Waiter) {
+        // SAFETY: the node is valid and, not yet linked, the caller's alone.
+        unsafe {
+            let node = &mut *node.as_ptr();
+            debug_assert!(!node.linked, "a node is in one list at most");
+            node.waiter = Some(waiter);
+            node.prev = self.tail;
+            node.next = None;
+            node.linked = true;
+        }
+        match self.tail {
+            // SAFETY: linked nodes are valid, and the lock is held.
+            Some(tail) => unsafe { (*tail.as_ptr()).next = Some(node) },
+            None => self.head = Some(node),
+        }
+        self.tail = Some(node);
+    }
+
+    /// Unlinks a node, unless a counterpart has done so already.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the lock that guards this list. The node is valid, and
+    /// was pushed to no other list.
+    pub(crate) unsafe fn remove(&mut self, node: NonNull<Node>) {
+        // SAFETY: valid by contract; under the lock nobody else touches it.
+        if unsafe { node.as_ref().linked } {
+            // SAFETY: it is linked, and in no other list, so it is in this one.
+            unsafe { self.unlink(node) };
+        }
+    }
+
+    /// Unlinks and wins the first party that still waits.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the lock that guards this list.
+    #[inline]
+    pub(crate) unsafe fn claim_first(&mut self) -> Option<Claimed> {
+        // SAFETY: the caller's contract.
+        unsafe { self.head.and_then(|head| self.claim_from(head)) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`claim_first`](Self::claim_first); `head` is the first node.
+    unsafe fn claim_from(&mut self, head: NonNull<Node>) -> Option<Claimed> {
+        let mut first = Some(head);
+        while let Some(node) = first {
+            // SAFETY: linked nodes are valid while the lock is held. One whose
+            // wait is over stays so until its owner has taken the lock.
+            unsafe {
+                self.unlink(node);
+                let Node { place, case, .. } = *node.as_ptr();
+                if let Some(claim) = claim(node, Outcome::Woken(case)) {
+                    return Some(Claimed { claim, place });
+                }
+            }
+            first = self.head;
+        }
+        None
+    }
+
+    /// Unlinks all, and wins those that still wait for `outcome`, in order,
+    /// behind those that `all` holds already.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the lock that guards this list.
+    pub(crate) unsafe fn claim_all(&mut self, outcome: Outcome, all: &mut ClaimedAll) {
+        while let Some(node) = self.head {
+            // SAFETY: linked nodes are valid while the lock is held; those that
+            // are claimed stay valid until they are woken.
+            unsafe {
+                self.unlink(node);
+                if let Some(claim) = claim(node, outcome) {
+                    (*node.as_ptr()).claim = Some(claim);
+                    all.push(node);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The lock is held, and the node is in this list.
+    #[inline]
+    unsafe fn unlink(&mut self, node: NonNull<Node>) {
+        // SAFETY: the node and its neighbours are linked, hence valid, and
+        // under the lock nobody else touches them.
+        unsafe {
+            let Node { prev, next, .. } = *node.as_ptr();
+            match prev {
+                Some(prev) => (*prev.as_ptr()).next = next,
+                None => self.head = next,
+            }
+            match next {
+                Some(next) => (*next.as_ptr()).prev = prev,
+                None => self.tail = prev,
+            }
+            (*node.as_ptr()).linked = false;
+        }
+    }
+}
+
+/// Tries to win a node's wait.
+///
+/// # Safety
+///
+/// The lock is held under which the node was found linked.
+#[inline]
+unsafe fn claim(node: NonNull<Node>, outcome: Outcome) -> Option<Claim> {
+    // SAFETY: the node is valid: its owner has not taken it back, which it
+    // would do under the lock. So is its waiter, for the same reason.
+    unsafe {
+        node.as_ref()
+            .waiter
+            .and_then(|waiter| waiter.claim(outcome))
+    }
+}
+
+/// Parties that a close has won, chained through their own nodes so that it
+/// takes no memory however many they are.
+#[derive(Default)]
+#[must_use = "the claimed parties sleep until they are woken"]
+pub(crate) struct ClaimedAll {
+    first: Option<NonNull<Node>>,
+    last: Option<NonNull<Node>>,
+}
+
+impl ClaimedAll {
+    /// # Safety
+    ///
+    /// The node's party was claimed, the claim is kept in the node, and the
+    /// node is in no list.
+    unsafe fn push(&mut self, node: NonNull<Node>) {
+        // SAFETY: both nodes' parties are claimed and not woken, so their
+        // frames are there and the claimer's to use.
+        unsafe {
+            (*node.as_ptr()).next = None;
+            match self.last {
+                Some(last) => (*last.as_ptr()).next = Some(node),
+                None => self.first = Some(node),
+            }
+        }
+        self.last = Some(node);
+    }
+
+    /// Wakes all, in order. Not under the channel's lock.
+    pub(crate) fn wake(mut self) {
+        while let Some(node) = self.first {
+            // SAFETY: the node is valid until its party is woken. That happens
+            // after its fields were read, and they are not read again.
+            let claim = unsafe {
+                let node = &mut *node.as_ptr();
+                self.first = node.next;
+                node.claim.take()
+            };
+            if let Some(claim) = claim {
+                claim.wake();
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Where the parties of a test run. Each test body runs once per setting:
+//! today every party is an OS thread.
+//!
+//! ```ignore
+//! #[test]
+//! fn a_value_arrives() {
+//!     everywhere(|parties| {
+//!         let (sender, receiver) = bounded(0);
+//!         parties.scope(|scope| {
+//!             scope.spawn(|| sender.send(1).unwrap());
+//!             assert_eq!(receiver.recv(), Ok(1));
+//!         });
+//!     });
+//! }
+//! ```
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of this"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests run on real threads, against the real clock"
+)]
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// Longer than any test waits for something that happens.
+pub const LONG: Duration = Duration::from_secs(60);
+/// A timeout that is meant to pass.
+pub const SHORT: Duration = Duration::from_millis(10);
+
+/// What the parties of a test are.
+#[derive(Clone, Copy, Debug)]
+pub enum Setting {
+    Threads,
+}
+
+const SETTINGS: &[Setting] = &[Setting::Threads];
+
+/// Runs a test's body in every setting, as one of the parties.
+pub fn everywhere(body: impl Fn(Setting)) {
+    for &setting in SETTINGS {
+        match catch_unwind(AssertUnwindSafe(|| body(setting))) {
+            Ok(()) => {}
+            Err(panic) => {
+                eprintln!("in setting {setting:?}");
+                resume_unwind(panic);
+            }
+        }
+    }
+}
+
+impl Setting {
+    /// Runs parties that may borrow, and waits for them.
+    pub fn scope<'env, R>(self, body: impl for<'scope> FnOnce(&Scope<'scope, 'env>) -> R) -> R {
+        match self {
+            Setting::Threads => thread::scope(|scope| body(&Scope::Threads(scope))),
+        }
+    }
+
+    /// Gives the other parties time to block. What a test asserts holds whether
+    /// or not they have: this only makes the interesting order likely.
+    pub fn settle(self) {
+        match self {
+            Setting::Threads => thread::sleep(Duration::from_millis(5)),
+        }
+    }
+
+    /// Lets other parties run.
+    pub fn pause(self) {
+        match self {
+            Setting::Threads => thread::yield_now(),
+        }
+    }
+
+    /// Waits until a condition holds.
+    pub fn until(self, mut condition: impl FnMut() -> bool) {
+        while !condition() {
+            self.pause();
+        }
+    }
+}
+
+/// Starts parties.
+pub enum Scope<'scope, 'env> {
+    Threads(&'scope thread::Scope<'scope, 'env>),
+}
+
+/// A party that was started.
+pub enum Party<'scope, T> {
+    Thread(thread::ScopedJoinHandle<'scope, T>),
+}
+
+impl<'scope> Scope<'scope, '_> {
+    pub fn spawn<T: Send + 'scope>(
+        &self,
+        body: impl FnOnce() -> T + Send + 'scope,
+    ) -> Party<'scope, T> {
+        match self {
+            Scope::Threads(scope) => Party::Thread(scope.spawn(body)),
+        }
+    }
+}
+
+impl<T> Party<'_, T> {
+    /// Waits for the party's result, and panics if it has.
+    pub fn join(self) -> T {
+        match self {
+            Party::Thread(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        }
+    }
+}
+
+/// Counts the values that were made and not dropped, and notices double drops.
+#[derive(Default)]
+pub struct Census {
+    made: AtomicUsize,
+    dropped: AtomicUsize,
+}
+
+/// A value that a [`Census`] counts.
+pub struct Counted<'a> {
+    census: &'a Census,
+    alive: Box<bool>,
+    pub number: usize,
+}
+
+impl Census {
+    pub fn value(&self, number: usize) -> Counted<'_> {
+        self.made.fetch_add(1, Ordering::SeqCst);
+        Counted {
+            census: self,
+            alive: Box::new(true),
+            number,
+        }
+    }
+
+    pub fn dropped(&self) -> usize {
+        self.dropped.load(Ordering::SeqCst)
+    }
+
+    pub fn alive(&self) -> usize {
+        self.made.load(Ordering::SeqCst) - self.dropped()
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        assert!(
+            std::mem::replace(&mut *self.alive, false),
+            "a value was dropped twice"
+        );
+        self.census.dropped.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Small random numbers (xorshift), the same in every run.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+}
