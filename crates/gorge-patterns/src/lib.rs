@@ -1,1 +1,2 @@
 //! Concurrency patterns built on goroutines, channels and contexts
+#![forbid(unsafe_code)]

@@ -35,5 +35,5 @@ pub use {
     dump::{GoroutineDump, GoroutineSnapshot, GoroutineState},
     error::{BuildError, JoinError},
     goroutine::{Goroutine, GoroutineId, JoinHandle, spawn as go, yield_now},
-    runtime::{Runtime, run},
+    runtime::{Runtime, max_procs, num_goroutines, run},
 };

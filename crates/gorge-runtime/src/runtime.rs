@@ -168,3 +168,22 @@ where
         Err(error) => panic!("the runtime cannot be built: {error}"),
     }
 }
+
+/// How many goroutines of the calling goroutine's runtime have not ended. On
+/// an OS thread: of the default runtime.
+pub fn num_goroutines() -> usize {
+    let live = match current::machine() {
+        Some(machine) => machine.shared().live(),
+        None => crate::default_runtime::get().live(),
+    };
+    usize::try_from(live).unwrap_or(usize::MAX)
+}
+
+/// How many goroutines of the calling goroutine's runtime run at once. On an
+/// OS thread: of the default runtime.
+pub fn max_procs() -> usize {
+    match current::machine() {
+        Some(machine) => machine.shared().config.max_procs,
+        None => crate::default_runtime::get().config.max_procs,
+    }
+}

@@ -1,1 +1,14 @@
-//! Go's concurrency model for Rust: goroutines, channels, sync, context, patterns
+//! Go's concurrency model for Rust; the README is the front page.
+#![doc = include_str!("../README.md")]
+
+pub use gorge_channel as channel;
+pub use gorge_channel::context;
+pub use gorge_patterns as patterns;
+pub use gorge_runtime::{
+    BuildError, Builder, Goroutine, GoroutineDump, GoroutineId, GoroutineSnapshot, GoroutineState,
+    JoinError, JoinHandle, Runtime, blocking, go, goroutine, max_procs, num_goroutines, run, time,
+    yield_now,
+};
+pub use gorge_sync as sync;
+
+pub mod prelude;

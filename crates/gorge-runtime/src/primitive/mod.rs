@@ -5,8 +5,10 @@
 //! the stable interface: for the crates of this workspace.
 
 pub mod barrier;
+mod cell;
 mod lock;
 
+pub use cell::UnsafeCell;
 pub use lock::RawLock;
 
 #[cfg(not(gorge_loom))]
