@@ -62,6 +62,14 @@ impl End for Receiving {
 }
 
 /// A counted reference to a channel from one of its ends.
+///
+/// It must not be covariant, or a value could outlive what it borrows:
+///
+/// ```compile_fail
+/// fn shorten<'a>(sender: gorge_channel::Sender<&'static str>) -> gorge_channel::Sender<&'a str> {
+///     sender
+/// }
+/// ```
 pub(crate) struct Handle<T, E: End> {
     shared: NonNull<Shared<T>>,
     /// Invariant in `T`: it is sent through one handle and received from

@@ -172,6 +172,14 @@ impl WaitList {
         }
     }
 
+    /// How many wait.
+    #[cfg(all(test, not(gorge_loom)))]
+    pub(crate) fn len(&self) -> usize {
+        // SAFETY: a list is reached under its lock only; linked nodes are valid.
+        let next = |node: &NonNull<Node>| unsafe { node.as_ref().next };
+        std::iter::successors(self.head, next).count()
+    }
+
     /// # Safety
     ///
     /// The lock is held, and the node is in this list.

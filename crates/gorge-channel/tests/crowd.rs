@@ -100,30 +100,6 @@ fn each_senders_values_stay_in_order() {
 }
 
 #[test]
-fn waiting_senders_are_served_in_the_order_they_came() {
-    everywhere(|parties| {
-        let (sender, receiver) = bounded(1);
-        sender.send(0).unwrap();
-        let arrived = AtomicUsize::new(0);
-        parties.scope(|scope| {
-            for number in 1..5 {
-                let (sender, arrived) = (&sender, &arrived);
-                scope.spawn(move || {
-                    arrived.fetch_add(1, Ordering::SeqCst);
-                    sender.send(number).unwrap();
-                });
-                parties.until(|| arrived.load(Ordering::SeqCst) == number);
-                // Arrived, but perhaps not linked yet: the one clock here.
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            for number in 0..5 {
-                assert_eq!(receiver.recv(), Ok(number));
-            }
-        });
-    });
-}
-
-#[test]
 fn one_value_goes_through_many_new_channels() {
     everywhere(|parties| {
         for round in 0..300 {

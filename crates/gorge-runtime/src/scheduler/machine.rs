@@ -8,7 +8,7 @@ use super::processor::{Processor, bump};
 use super::shared::{Remote, Shared};
 use crate::error::Failure;
 use crate::goroutine::{Completion, G, GRef, NO_HOME, Run};
-use crate::park::{self, CLAIMED, Claim, SHIELD};
+use crate::park::{self, CLAIMED, SHIELD};
 use crate::primitive::atomic::Ordering;
 use crate::timer;
 use crate::trace;
@@ -46,7 +46,10 @@ pub(crate) struct Machine {
     pub(super) searching: Cell<bool>,
     /// How many goroutines in a row were taken from a `next`.
     pub(super) streak: Cell<u32>,
-    pub(super) claims: Cell<Vec<Claim>>,
+    /// Whose turn it is: the machine's queue or the processor's.
+    pub(super) homed_first: Cell<bool>,
+    /// Kept for its memory, between two looks at the timers.
+    pub(super) expired: Cell<Vec<GRef>>,
 }
 
 impl Machine {
@@ -59,7 +62,8 @@ impl Machine {
             next: Cell::new(None),
             searching: Cell::new(false),
             streak: Cell::new(0),
-            claims: Cell::new(Vec::new()),
+            homed_first: Cell::new(false),
+            expired: Cell::new(Vec::new()),
         }
     }
 
@@ -171,7 +175,7 @@ impl Machine {
     }
 
     /// Queues a goroutine last.
-    fn queue_last(&self, g: GRef) {
+    pub(super) fn queue_last(&self, g: GRef) {
         // SAFETY: a goroutine that is being queued is alive.
         match unsafe { g.as_ref() }.home() {
             NO_HOME => {

@@ -79,7 +79,7 @@ impl Machine {
         if let Some(g) = self.take_next() {
             return Some(g);
         }
-        self.take_queued(tick).or_else(|| self.find_work_slow())
+        self.take_queued().or_else(|| self.find_work_slow())
     }
 
     /// The goroutine that was made runnable last, unless others have waited
@@ -114,13 +114,16 @@ impl Machine {
         }
     }
 
-    /// The first of the machine's queue or of the processor's, by turns.
+    /// The first of the machine's queue or of the processor's, by turns: turns
+    /// of this function, not of the loop, whose period a program may share.
     #[inline]
-    fn take_queued(&self, tick: u32) -> Option<GRef> {
+    fn take_queued(&self) -> Option<GRef> {
         if !self.remote().inbox.is_empty() {
             self.drain_inbox();
         }
-        if tick & 1 == 0 {
+        let homed_first = !self.homed_first.get();
+        self.homed_first.set(homed_first);
+        if homed_first {
             self.take_homed().or_else(|| self.processor().pop())
         } else {
             self.processor().pop().or_else(|| self.take_homed())
@@ -160,12 +163,13 @@ impl Machine {
     /// Ends the waits of these processors whose time has come.
     fn expire_timers(&self, processors: &[super::processor::Processor]) {
         let now = self.shared().clock.now();
-        let mut claims = self.claims.take();
+        let mut expired = self.expired.take();
         for processor in processors {
-            processor.timers.expire(now, &mut claims);
+            processor.timers.expire(now, &mut expired);
         }
-        claims.drain(..).for_each(crate::park::Claim::wake);
-        self.claims.set(claims);
+        // To the tails, not to `next`: those due first run first.
+        expired.drain(..).for_each(|g| self.queue_last(g));
+        self.expired.set(expired);
     }
 
     #[cold]
@@ -192,7 +196,7 @@ impl Machine {
     /// Whatever this machine may take without robbing another one.
     fn take_anything(&self) -> Option<GRef> {
         self.take_next()
-            .or_else(|| self.take_queued(0))
+            .or_else(|| self.take_queued())
             .or_else(|| self.take_global_batch())
     }
 

@@ -16,7 +16,7 @@ pub(crate) use clock::Clock;
 pub(crate) use heap::NEVER;
 
 use crate::goroutine::{G, GRef};
-use crate::park::{Claim, Outcome, Owner};
+use crate::park::Outcome;
 use crate::primitive::atomic::{AtomicU64, Ordering};
 use heap::{Entry, Heap};
 use parking_lot::Mutex;
@@ -52,8 +52,9 @@ impl Timers {
         self.earliest.load(Ordering::Acquire)
     }
 
-    /// Ends every wait whose time has come. The caller wakes the claimed.
-    pub(crate) fn expire(&self, now: u64, claims: &mut Vec<Claim>) {
+    /// Ends every wait whose time has come. The caller makes the goroutines
+    /// runnable, in this order: that of their deadlines.
+    pub(crate) fn expire(&self, now: u64, expired: &mut Vec<GRef>) {
         if self.earliest() > now {
             return;
         }
@@ -63,7 +64,7 @@ impl Timers {
             // exists and the lock is held.
             let g = unsafe { entry.g.as_ref() };
             if g.cell.claim(entry.ticket, Outcome::TimedOut.to_token()) {
-                claims.push(Claim::new(NonNull::from(&g.cell), Owner::Goroutine));
+                expired.push(entry.g);
             }
         }
         self.earliest.store(heap.earliest(), Ordering::Release);

@@ -1,0 +1,241 @@
+//! Who runs when and where: parallelism, fairness, parking, sleeping, dumps.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "sleeps are measured against the real clock"
+)]
+
+mod common;
+
+use common::{in_each_placement, in_each_setting, wait_for};
+use gorge_runtime::{GoroutineState, go, goroutine, time, yield_now};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+#[test]
+fn cpu_bound_goroutines_run_in_parallel() {
+    in_each_placement(2, |runtime| {
+        for _ in 0..10 {
+            // Each spins until the other has come: that takes two at once.
+            let present = Arc::new(AtomicUsize::new(0));
+            let meet = |present: Arc<AtomicUsize>| {
+                present.fetch_add(1, Ordering::SeqCst);
+                while present.load(Ordering::SeqCst) < 2 {
+                    std::hint::spin_loop();
+                }
+            };
+            runtime.run(|| {
+                let handles = [present.clone(), present.clone()].map(|p| go(move || meet(p)));
+                handles
+                    .into_iter()
+                    .for_each(|handle| handle.join().expect("they met"));
+            });
+        }
+    });
+}
+
+#[test]
+fn yields_let_another_goroutine_make_progress() {
+    in_each_setting(|runtime| {
+        let flag = Arc::new(AtomicBool::new(false));
+        let setter = flag.clone();
+        runtime.run(move || {
+            go(move || setter.store(true, Ordering::SeqCst));
+            wait_for(|| flag.load(Ordering::SeqCst));
+        });
+    });
+}
+
+#[test]
+fn partners_that_wake_each_other_for_ever_do_not_starve_a_third() {
+    in_each_placement(1, |runtime| {
+        let stop = Arc::new(AtomicBool::new(false));
+        runtime.run(|| {
+            let first = ping(stop.clone());
+            let second = ping(stop.clone());
+            let partners = [first.goroutine().clone(), second.goroutine().clone()];
+            let setter = stop.clone();
+            let third = go(move || {
+                setter.store(true, Ordering::SeqCst);
+                partners.iter().for_each(goroutine::Goroutine::unpark);
+            });
+            let (a, b) = (first.goroutine().clone(), second.goroutine().clone());
+            let handles = [unparker(a, stop.clone()), unparker(b, stop.clone())];
+            third.join().expect("it had its turn");
+            handles
+                .into_iter()
+                .for_each(|handle| handle.join().expect("it stopped"));
+            first.join().expect("it stopped");
+            second.join().expect("it stopped");
+        });
+    });
+}
+
+fn ping(stop: Arc<AtomicBool>) -> gorge_runtime::JoinHandle<()> {
+    go(move || {
+        while !stop.load(Ordering::SeqCst) {
+            goroutine::park();
+        }
+    })
+}
+
+fn unparker(partner: goroutine::Goroutine, stop: Arc<AtomicBool>) -> gorge_runtime::JoinHandle<()> {
+    go(move || {
+        while !stop.load(Ordering::SeqCst) {
+            partner.unpark();
+            yield_now();
+        }
+    })
+}
+
+#[test]
+fn an_unpark_before_the_park_is_not_lost() {
+    in_each_setting(|runtime| {
+        let handle = runtime.go(|| {
+            goroutine::park();
+            "woken"
+        });
+        handle.goroutine().unpark();
+        assert_eq!(handle.join().expect("a value"), "woken");
+    });
+}
+
+#[test]
+fn unparks_and_parks_between_two_goroutines_never_hang() {
+    in_each_setting(|runtime| {
+        let turns = runtime.run(|| {
+            let turn = Arc::new(AtomicU64::new(0));
+            let me = goroutine::current();
+            let shared = turn.clone();
+            let partner = go(move || take_turns(&shared, 1, &me));
+            take_turns(&turn, 0, partner.goroutine());
+            partner.join().expect("a value");
+            turn.load(Ordering::SeqCst)
+        });
+        assert_eq!(turns, 2 * TURNS);
+    });
+}
+
+const TURNS: u64 = 10_000;
+
+fn take_turns(turn: &AtomicU64, parity: u64, partner: &goroutine::Goroutine) {
+    for _ in 0..TURNS {
+        while turn.load(Ordering::SeqCst) % 2 != parity {
+            goroutine::park();
+        }
+        turn.fetch_add(1, Ordering::SeqCst);
+        partner.unpark();
+    }
+}
+
+#[test]
+fn os_threads_and_goroutines_unpark_each_other() {
+    in_each_setting(|runtime| {
+        let turn = Arc::new(AtomicU64::new(0));
+        let thread = goroutine::current();
+        let shared = turn.clone();
+        let partner = runtime.go(move || take_turns(&shared, 1, &thread));
+        take_turns(&turn, 0, partner.goroutine());
+        partner.join().expect("a value");
+    });
+}
+
+#[test]
+fn a_sleep_lasts_at_least_as_long_as_asked() {
+    in_each_setting(|runtime| {
+        runtime.run(|| {
+            let start = Instant::now();
+            goroutine::sleep(Duration::from_millis(20));
+            assert!(start.elapsed() >= Duration::from_millis(20));
+            goroutine::sleep(Duration::ZERO);
+            time::sleep_until(start);
+        });
+    });
+}
+
+#[test]
+fn sleepers_wake_in_the_order_of_their_deadlines() {
+    in_each_placement(1, |runtime| {
+        let order = runtime.run(|| {
+            let order = Arc::new(AtomicU64::new(0));
+            let handles: Vec<_> = [3u64, 1, 4, 2]
+                .map(|rank| {
+                    let order = order.clone();
+                    go(move || {
+                        goroutine::sleep(Duration::from_millis(20 * rank));
+                        let digits = order.load(Ordering::SeqCst);
+                        order.store(digits * 10 + rank, Ordering::SeqCst);
+                    })
+                })
+                .into();
+            handles
+                .into_iter()
+                .for_each(|handle| handle.join().expect("it woke"));
+            order.load(Ordering::SeqCst)
+        });
+        assert_eq!(order, 1234);
+    });
+}
+
+#[test]
+fn a_sleep_that_is_cancelled_leaves_no_timer_behind() {
+    in_each_setting(|runtime| {
+        let sleepers: Vec<_> = (0..100)
+            .map(|_| runtime.go(|| goroutine::sleep(Duration::MAX)))
+            .collect();
+        wait_for(|| waiting(runtime) == 100);
+        sleepers.iter().for_each(gorge_runtime::JoinHandle::cancel);
+        for sleeper in sleepers {
+            assert!(
+                sleeper
+                    .join()
+                    .expect_err("it sleeps for ever")
+                    .is_cancelled()
+            );
+        }
+        // The timers' goroutines are gone: a heap that still had one would
+        // make this one wake a stranger.
+        runtime.run(|| goroutine::sleep(Duration::from_millis(1)));
+    });
+}
+
+fn waiting(runtime: &gorge_runtime::Runtime) -> usize {
+    let dump = runtime.dump();
+    let is_waiting = |state| matches!(state, GoroutineState::Waiting(_));
+    dump.goroutines()
+        .iter()
+        .filter(|g| is_waiting(g.state))
+        .count()
+}
+
+#[test]
+fn park_timeout_gives_up_and_a_late_unpark_is_kept() {
+    in_each_setting(|runtime| {
+        runtime.run(|| {
+            let start = Instant::now();
+            goroutine::park_timeout(Duration::from_millis(5));
+            assert!(start.elapsed() >= Duration::from_millis(5));
+            goroutine::current().unpark();
+            goroutine::park();
+        });
+    });
+}
+
+#[test]
+fn a_dump_shows_state_reason_name_and_site() {
+    in_each_setting(|runtime| {
+        let line = line!() + 1;
+        let sleeper = runtime.run(|| goroutine::Builder::new().name("dozy").spawn(doze).unwrap());
+        wait_for(|| waiting(runtime) == 1);
+        let text = runtime.dump().to_string();
+        let header = format!("goroutine {} [sleep] \"dozy\":", sleeper.goroutine().id());
+        assert!(text.contains(&header), "{text}");
+        assert!(text.contains(&format!("scheduling.rs:{line}:")), "{text}");
+        sleeper.cancel();
+    });
+}
+
+fn doze() {
+    goroutine::sleep(Duration::from_secs(3600));
+}
