@@ -153,10 +153,15 @@ impl Suspender {
 }
 
 /// The entry of every fiber: an unwind out of `extern "C"` aborts.
-unsafe extern "C" fn run_body(arg: usize, base: *mut usize) -> usize {
+///
+/// It does not return but switches away for good: with ThreadSanitizer, a
+/// function that was entered on the fiber's shadow stack must not be left on
+/// the resumer's.
+unsafe extern "C" fn run_body(arg: usize, base: *mut usize) -> ! {
     let base = base.cast::<Base>();
     // SAFETY: `base` was written by `Fiber::new` and lives while the fiber
-    // runs; the suspender is used on this stack only, by the body's contract.
+    // runs; the suspender is used on this stack only, by the body's contract;
+    // when the body has returned, nothing on the stack is needed any more.
     unsafe {
         (*base).record.after_suspend();
         let word = ((*base).body)(
@@ -166,6 +171,6 @@ unsafe extern "C" fn run_body(arg: usize, base: *mut usize) -> usize {
             },
         );
         (*base).record.before_suspend(true);
-        word
+        arch::finish(base.cast(), word)
     }
 }

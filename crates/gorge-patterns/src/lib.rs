@@ -1,2 +1,15 @@
-//! Concurrency patterns built on goroutines, channels and contexts
+//! Concurrency patterns on goroutines, channels and contexts; the README is the
+//! front page.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+mod fan_in;
+mod fan_out;
+mod generate;
+mod map;
+mod stage;
+
+pub use fan_in::fan_in;
+pub use fan_out::fan_out;
+pub use generate::generate;
+pub use map::map;

@@ -120,6 +120,28 @@ pub(crate) unsafe fn suspend(base: *mut usize, arg: usize) -> usize {
     result
 }
 
+/// Leaves this stack for the last time, passing `arg` to the resumer.
+///
+/// # Safety
+///
+/// As for [`suspend`]; and nothing on this stack is needed any more.
+#[inline(always)]
+pub(crate) unsafe fn finish(base: *mut usize, arg: usize) -> ! {
+    // SAFETY: as in `suspend`; nobody comes back here.
+    unsafe {
+        asm!(
+            // No stack pointer: this coroutine has ended.
+            "xor esi, esi",
+            "mov rsp, [rdx]",
+            "pop rax",
+            "jmp rax",
+            in("rdi") arg,
+            in("rdx") base,
+            options(noreturn),
+        );
+    }
+}
+
 /// The frame below a coroutine's entry function.
 ///
 /// Its unwind information is what links stacks: the canonical frame address is
@@ -143,12 +165,8 @@ unsafe extern "C" fn first_frame() {
         // Frame-pointer chains end here: the next link lies on another stack.
         "xor ebp, ebp",
         "call rax",
-        "mov rdi, rax",
-        // No stack pointer: this coroutine has ended.
-        "xor esi, esi",
-        "mov rsp, [rbx]",
-        "pop rax",
-        "jmp rax",
+        // An entry never returns.
+        "ud2",
         ".cfi_endproc",
     )
 }

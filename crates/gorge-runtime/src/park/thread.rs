@@ -1,4 +1,9 @@
-//! The park seam for OS threads: a cell on the thread's own stack.
+//! The park seam for OS threads: one cell per thread.
+//!
+//! The cell is a thread-local and not part of the parked frame, because a
+//! waiter stays published until the operation takes it back, which is after
+//! [`park`] has returned: until then a waker may still look at the cell, and
+//! finds its wait over.
 //!
 //! The thread spins briefly, then sleeps in the parking lot under the address
 //! of its cell. A waker first sets the token (claim), later WOKEN, and then
@@ -18,12 +23,25 @@ where
     P: FnOnce(Waiter),
     C: FnOnce(),
 {
-    let sleeper = Sleeper::new();
-    let ticket = sleeper.cell.begin(wait.reason, wait.object, 0);
-    publish(Waiter::new(NonNull::from(&sleeper.cell), ticket));
-    commit();
-    sleeper.sleep(wait, ticket);
-    Outcome::from_token(sleeper.cell.load().token())
+    SLEEPER.with(|sleeper| {
+        let ticket = sleeper.cell.begin(wait.reason, wait.object, 0);
+        publish(Waiter::new(NonNull::from(&sleeper.cell), ticket));
+        commit();
+        sleeper.sleep(wait, ticket);
+        Outcome::from_token(sleeper.cell.load().token())
+    })
+}
+
+// It has no destructor, so it is there for as long as the thread is, also
+// while the destructors of other thread-locals run.
+#[cfg(not(gorge_loom))]
+thread_local! {
+    static SLEEPER: Sleeper = Sleeper::new();
+}
+
+#[cfg(gorge_loom)]
+loom::thread_local! {
+    static SLEEPER: Sleeper = Sleeper::new();
 }
 
 /// # Safety

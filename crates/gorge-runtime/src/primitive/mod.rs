@@ -6,6 +6,7 @@
 
 pub mod barrier;
 mod cell;
+#[cfg_attr(gorge_loom, path = "lock_loom.rs")]
 mod lock;
 
 pub use cell::UnsafeCell;
