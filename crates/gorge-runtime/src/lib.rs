@@ -34,6 +34,6 @@ pub use {
     builder::Builder,
     dump::{GoroutineDump, GoroutineSnapshot, GoroutineState},
     error::{BuildError, JoinError},
-    goroutine::{Goroutine, GoroutineId, JoinHandle, spawn as go, yield_now},
+    goroutine::{Goroutine, GoroutineId, JoinHandle, scope, spawn as go, yield_now},
     runtime::{Runtime, max_procs, num_goroutines, run},
 };

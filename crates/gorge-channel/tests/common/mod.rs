@@ -1,5 +1,6 @@
-//! Where the parties of a test run. Each test body runs once per setting:
-//! today every party is an OS thread.
+//! Where the parties of a test run. Each test body runs once per setting: all
+//! parties OS threads, all homed goroutines, all migrating goroutines, or a
+//! mixture of threads and goroutines.
 //!
 //! ```ignore
 //! #[test]
@@ -25,6 +26,9 @@
     reason = "tests run on real threads, against the real clock"
 )]
 
+use gorge_runtime::{Runtime, goroutine};
+use std::cell::Cell;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -39,23 +43,59 @@ pub const SHORT: Duration = Duration::from_millis(10);
 #[derive(Clone, Copy, Debug)]
 pub enum Setting {
     Threads,
+    Goroutines {
+        migrating: bool,
+        procs: usize,
+    },
+    /// The first party is an OS thread; of the others, every second one is.
+    Mixed,
 }
 
 static THREADS_ENDED: AtomicUsize = AtomicUsize::new(0);
 
-const SETTINGS: &[Setting] = &[Setting::Threads];
+const SETTINGS: &[Setting] = &[
+    Setting::Threads,
+    Setting::Goroutines {
+        migrating: false,
+        procs: 1,
+    },
+    Setting::Goroutines {
+        migrating: false,
+        procs: 2,
+    },
+    Setting::Goroutines {
+        migrating: true,
+        procs: 2,
+    },
+    Setting::Mixed,
+];
 
 /// Runs a test's body in every setting, as one of the parties.
-pub fn everywhere(body: impl Fn(Setting)) {
+pub fn everywhere(body: impl Fn(Setting) + Sync) {
     for &setting in SETTINGS {
-        match catch_unwind(AssertUnwindSafe(|| body(setting))) {
-            Ok(()) => {}
-            Err(panic) => {
-                eprintln!("in setting {setting:?}");
-                resume_unwind(panic);
+        let run = || match setting {
+            Setting::Threads | Setting::Mixed => body(setting),
+            Setting::Goroutines { migrating, procs } => {
+                runtime(migrating, procs).run(|| body(setting));
             }
+        };
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
+            eprintln!("in setting {setting:?}");
+            resume_unwind(panic);
         }
     }
+}
+
+fn runtime(migrating: bool, procs: usize) -> Runtime {
+    let builder = Runtime::builder().max_procs(procs);
+    let builder = if migrating {
+        // SAFETY: the tests' goroutines hold no reference into a thread-local
+        // and no thread-bound value across a park point.
+        unsafe { builder.migrating() }
+    } else {
+        builder
+    };
+    builder.build().expect("a runtime")
 }
 
 impl Setting {
@@ -70,22 +110,36 @@ impl Setting {
                 THREADS_ENDED.load(Ordering::Acquire);
                 result
             }
+            Setting::Goroutines { .. } => goroutine::scope(|scope| body(&Scope::Goroutines(scope))),
+            Setting::Mixed => {
+                let result = thread::scope(|threads| {
+                    goroutine::scope(|goroutines| {
+                        // SAFETY: the two scopes differ in their lifetimes
+                        // only. What is started in the inner one ends before
+                        // the outer one does, and `body` keeps nothing of it.
+                        let goroutines = unsafe {
+                            mem::transmute::<&goroutine::Scope<'_, '_>, &goroutine::Scope<'_, '_>>(
+                                goroutines,
+                            )
+                        };
+                        body(&Scope::Mixed(threads, goroutines, Cell::new(false)))
+                    })
+                });
+                THREADS_ENDED.load(Ordering::Acquire);
+                result
+            }
         }
     }
 
     /// Gives the other parties time to block. What a test asserts holds whether
     /// or not they have: this only makes the interesting order likely.
     pub fn settle(self) {
-        match self {
-            Setting::Threads => thread::sleep(Duration::from_millis(5)),
-        }
+        goroutine::sleep(Duration::from_millis(5));
     }
 
     /// Lets other parties run.
     pub fn pause(self) {
-        match self {
-            Setting::Threads => thread::yield_now(),
-        }
+        gorge_runtime::yield_now();
     }
 
     /// Waits until a condition holds.
@@ -99,11 +153,19 @@ impl Setting {
 /// Starts parties.
 pub enum Scope<'scope, 'env> {
     Threads(&'scope thread::Scope<'scope, 'env>),
+    Goroutines(&'scope goroutine::Scope<'scope, 'env>),
+    /// The cell says whether the next party is a thread.
+    Mixed(
+        &'scope thread::Scope<'scope, 'env>,
+        &'scope goroutine::Scope<'scope, 'env>,
+        Cell<bool>,
+    ),
 }
 
 /// A party that was started.
 pub enum Party<'scope, T> {
     Thread(thread::ScopedJoinHandle<'scope, T>),
+    Goroutine(goroutine::ScopedJoinHandle<'scope, T>),
 }
 
 impl<'scope> Scope<'scope, '_> {
@@ -112,13 +174,28 @@ impl<'scope> Scope<'scope, '_> {
         body: impl FnOnce() -> T + Send + 'scope,
     ) -> Party<'scope, T> {
         match self {
-            Scope::Threads(scope) => Party::Thread(scope.spawn(|| {
-                let result = body();
-                THREADS_ENDED.fetch_add(1, Ordering::Release);
-                result
-            })),
+            Scope::Threads(threads) => spawn_thread(threads, body),
+            Scope::Goroutines(goroutines) => Party::Goroutine(goroutines.spawn(body)),
+            Scope::Mixed(threads, goroutines, next_is_thread) => {
+                if next_is_thread.replace(!next_is_thread.get()) {
+                    spawn_thread(threads, body)
+                } else {
+                    Party::Goroutine(goroutines.spawn(body))
+                }
+            }
         }
     }
+}
+
+fn spawn_thread<'scope, T: Send + 'scope>(
+    threads: &'scope thread::Scope<'scope, '_>,
+    body: impl FnOnce() -> T + Send + 'scope,
+) -> Party<'scope, T> {
+    Party::Thread(threads.spawn(|| {
+        let result = body();
+        THREADS_ENDED.fetch_add(1, Ordering::Release);
+        result
+    }))
 }
 
 impl<T> Party<'_, T> {
@@ -126,6 +203,9 @@ impl<T> Party<'_, T> {
     pub fn join(self) -> T {
         match self {
             Party::Thread(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Party::Goroutine(goroutine) => goroutine
+                .join()
+                .unwrap_or_else(|error| resume_unwind(error.into_panic())),
         }
     }
 }

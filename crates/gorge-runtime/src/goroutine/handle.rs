@@ -1,7 +1,7 @@
 //! What users hold of a goroutine: its identity, and the right to unpark it.
 
 use super::{G, GRef, store};
-use crate::park::{Claim, Outcome, Owner, WANTS_UNPARK};
+use crate::park::{Claim, ENDED, Outcome, Owner, WANTS_UNPARK};
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::current;
 use std::fmt;
@@ -90,6 +90,18 @@ impl Goroutine {
             Party::Goroutine(g) => unsafe { g.as_ref().label.name() },
             Party::Thread(thread) => thread.name(),
         }
+    }
+
+    /// Asks the goroutine to end; see [`JoinHandle::cancel`](super::JoinHandle::cancel).
+    pub(super) fn cancel(&self) {
+        if let Some(g) = self.g() {
+            g.cancel();
+        }
+    }
+
+    /// Whether the goroutine has left its stack for good.
+    pub(super) fn has_ended(&self) -> bool {
+        self.g().is_some_and(|g| g.cell.load().has(ENDED))
     }
 
     /// Lets the goroutine's current or next [`park`](super::park) return.

@@ -88,6 +88,13 @@ impl<T> JoinHandle<T> {
         &self.goroutine
     }
 
+    /// Whether a goroutine that is done has panicked.
+    pub(super) fn has_panicked(&self) -> bool {
+        debug_assert!(self.is_finished());
+        // SAFETY: the life is done, so the result is this handle's to look at.
+        unsafe { (*self.g().run.get()).task.has_panicked() }
+    }
+
     /// Takes the result of a goroutine that is done.
     fn take(self) -> Result<T, JoinError> {
         let mut this = ManuallyDrop::new(self);

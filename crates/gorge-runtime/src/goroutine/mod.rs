@@ -14,6 +14,7 @@ mod handle;
 mod join;
 mod life;
 mod ops;
+mod scope;
 mod spawn;
 mod store;
 mod task;
@@ -24,6 +25,7 @@ pub use join::JoinHandle;
 pub(crate) use join::join_lent;
 pub(crate) use life::Completion;
 pub use ops::{current, park, park_forever, park_timeout, sleep, yield_now};
+pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use spawn::spawn;
 pub(crate) use spawn::{Spec, spawn_on};
 pub(crate) use store::Store;
@@ -77,6 +79,8 @@ pub(crate) struct Run {
     pub(crate) stack: Option<PooledStack>,
     pub(crate) suspender: Option<Suspender>,
     pub(crate) migrating: bool,
+    /// The scope that the goroutine was started in.
+    pub(crate) family: Option<Arc<scope::Family>>,
     pub(crate) task: Task,
     /// Place of the pending timer; see [`crate::timer`].
     pub(crate) timer: crate::timer::Place,
@@ -153,6 +157,7 @@ impl G {
                 stack: None,
                 suspender: None,
                 migrating: false,
+                family: None,
                 task: Task::empty(),
                 timer: crate::timer::Place::default(),
             }),

@@ -1,5 +1,6 @@
 //! Spawning: a closure becomes a G in a queue.
 
+use super::scope::Family;
 use super::task::Task;
 use super::{GRef, JoinHandle, NO_HOME};
 use crate::default_runtime;
@@ -14,6 +15,7 @@ pub(crate) struct Spec {
     pub(crate) name: Option<Arc<str>>,
     /// `None`: as the runtime is configured.
     pub(crate) migrating: Option<bool>,
+    pub(crate) family: Option<Arc<Family>>,
     pub(crate) site: &'static Location<'static>,
 }
 
@@ -23,6 +25,7 @@ impl Spec {
         Spec {
             name: None,
             migrating: None,
+            family: None,
             site: Location::caller(),
         }
     }
@@ -109,6 +112,7 @@ unsafe fn prepare(g: GRef, shared: &Shared, spec: Spec) {
     g.life.restart();
     g.set_home(NO_HOME);
     g.unpark_token.store(0, Ordering::Relaxed);
+    run.family = spec.family;
     run.migrating = spec.migrating.unwrap_or(shared.config.migrating);
     let parent = current::goroutine().map_or(0, |g| {
         // SAFETY: the current goroutine runs on this thread.

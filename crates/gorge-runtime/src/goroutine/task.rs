@@ -22,14 +22,17 @@ struct Room([MaybeUninit<u8>; INLINE_BYTES]);
 
 /// The operations of one spawned type.
 struct Vtable {
-    run: unsafe fn(*mut Room),
-    discard: unsafe fn(*mut Room, Failure),
+    /// Both return whether the result is a panic.
+    run: unsafe fn(*mut Room) -> bool,
+    discard: unsafe fn(*mut Room, Failure) -> bool,
     drop_result: unsafe fn(*mut Room),
 }
 
 /// A goroutine's closure or result. Which one it is, its G knows.
 pub(crate) struct Task {
     vtable: Option<&'static Vtable>,
+    /// Whether the result is a panic.
+    panicked: bool,
     room: Room,
 }
 
@@ -37,6 +40,7 @@ impl Task {
     pub(crate) const fn empty() -> Task {
         Task {
             vtable: None,
+            panicked: false,
             room: Room([MaybeUninit::uninit(); INLINE_BYTES]),
         }
     }
@@ -67,7 +71,7 @@ impl Task {
     pub(crate) unsafe fn run(task: *mut Task) {
         // SAFETY: the caller's contract. No reference to the task is held
         // while user code runs.
-        unsafe { ((*task).vtable().run)(&raw mut (*task).room) }
+        unsafe { (*task).panicked = ((*task).vtable().run)(&raw mut (*task).room) }
     }
 
     /// Drops the closure unrun and leaves `failure` as the result.
@@ -77,7 +81,7 @@ impl Task {
     /// As for [`run`](Task::run).
     pub(crate) unsafe fn discard(task: *mut Task, failure: Failure) {
         // SAFETY: the caller's contract.
-        unsafe { ((*task).vtable().discard)(&raw mut (*task).room, failure) }
+        unsafe { (*task).panicked = ((*task).vtable().discard)(&raw mut (*task).room, failure) }
     }
 
     /// Drops the result.
@@ -98,6 +102,11 @@ impl Task {
     pub(crate) unsafe fn take_result<T>(task: *mut Task) -> Result<T, Failure> {
         // SAFETY: the caller's contract.
         unsafe { load(&raw mut (*task).room) }
+    }
+
+    /// Whether the task ended in a panic.
+    pub(crate) fn has_panicked(&self) -> bool {
+        self.panicked
     }
 
     fn vtable(&self) -> &'static Vtable {
@@ -143,7 +152,7 @@ unsafe fn load<V>(room: *mut Room) -> V {
 /// # Safety
 ///
 /// The room holds an `F`.
-unsafe fn run<F, T>(room: *mut Room)
+unsafe fn run<F, T>(room: *mut Room) -> bool
 where
     F: FnOnce() -> T,
 {
@@ -157,14 +166,16 @@ where
                 Failure::Panic(payload)
             }
         });
+        let panicked = matches!(result, Err(Failure::Panic(_)));
         store::<Result<T, Failure>>(room, result);
+        panicked
     }
 }
 
 /// # Safety
 ///
 /// The room holds an `F`.
-unsafe fn discard<F, T>(room: *mut Room, failure: Failure)
+unsafe fn discard<F, T>(room: *mut Room, failure: Failure) -> bool
 where
     F: FnOnce() -> T,
 {
@@ -176,7 +187,9 @@ where
             Ok(()) => failure,
             Err(payload) => Failure::Panic(payload),
         };
+        let panicked = matches!(failure, Failure::Panic(_));
         store::<Result<T, Failure>>(room, Err(failure));
+        panicked
     }
 }
 

@@ -35,6 +35,8 @@ reasons! {
     Sleep = "sleep",
     /// Joins another goroutine.
     Join = "join",
+    /// Waits for the goroutines of a scope.
+    Scope = "scope",
     /// Waits for a closure on the blocking pool.
     Blocking = "blocking",
     /// Receives from a channel.

@@ -411,9 +411,14 @@ unsafe fn complete(g: GRef) {
     if let Some(machine) = super::current::machine() {
         bump(&machine.processor().ended);
     }
+    let run = shared_g.run.get();
+    // SAFETY: the goroutine's own run part.
+    let (family, panicked) = unsafe { ((*run).family.take(), (*run).task.has_panicked()) };
     match shared_g.life.complete() {
         Completion::DropResult => {
-            let run = shared_g.run.get();
+            if let (Some(family), true) = (&family, panicked) {
+                family.note_panic();
+            }
             // SAFETY: the result is the goroutine's, as nobody will ask for it.
             let drop_result = || unsafe { crate::goroutine::drop_result(run) };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(drop_result)) {
@@ -423,5 +428,8 @@ unsafe fn complete(g: GRef) {
         }
         Completion::WakeJoiner => shared_g.wake_joiner(),
         Completion::Done => {}
+    }
+    if let Some(family) = family {
+        family.child_ended();
     }
 }
