@@ -34,7 +34,8 @@ use gorge_channel::{Receiver, bounded};
 /// assert_eq!(numbers.iter().take(4).collect::<Vec<_>>(), [1, 2, 3, 4]);
 ///
 /// stop.cancel();
-/// assert!(numbers.recv().is_err());
+/// // The item that was ready may still come.
+/// assert!(numbers.iter().count() <= 1);
 /// ```
 #[track_caller]
 pub fn generate<I>(ctx: &Context, iter: I) -> Receiver<I::Item>

@@ -10,14 +10,14 @@
 
 use crate::cancel;
 use crate::park::{self, CancelMode, Outcome, Wait, WaitReason, Waiter};
-use crate::scheduler::current;
+use crate::scheduler::{Shared, current};
 use crate::trace;
 use parking_lot::{Condvar, Mutex};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -27,7 +27,8 @@ const IDLE_LIMIT: Duration = Duration::from_secs(10);
 ///
 /// On a goroutine, `f` runs on a thread of the runtime's blocking pool while
 /// the goroutine waits; other goroutines go on. On a plain OS thread, `f` runs
-/// right there. Inside `f` there is no current goroutine.
+/// right there. Inside `f` there is no current goroutine; goroutines started
+/// there belong to the caller's runtime.
 ///
 /// # Panics
 ///
@@ -54,6 +55,9 @@ where
     let Some(machine) = current::machine_in_goroutine() else {
         return f();
     };
+    if cancel::is_pending() {
+        cancel::deliver();
+    }
     let pool = machine.shared().blocking.clone();
     // SAFETY: the running goroutine is alive.
     trace::hand_off(unsafe { machine.running().as_ref() }.id());
@@ -64,28 +68,30 @@ where
     let job = Job {
         run: run::<F, T>,
         errand: NonNull::from(&mut errand).cast(),
+        runtime: Arc::downgrade(machine.shared()),
         waiter: Cell::new(None),
     };
-    let job_address = Handed(NonNull::from(&job));
+    let handed = Handed(NonNull::from(&job));
     let wait = Wait {
         reason: WaitReason::Blocking,
         object: 0,
         deadline: None,
         cancel: CancelMode::Withhold,
     };
-    if cancel::is_pending() {
-        cancel::deliver();
-    }
     // SAFETY: `commit` hands the job to the pool, which uses it before it
     // wakes this goroutine and not after; nothing else ends the wait.
     let parked = unsafe {
         park::park(
             wait,
             |waiter| job.waiter.set(Some(waiter)),
-            || pool.submit(job_address),
+            || pool.submit(handed),
         )
     };
-    debug_assert_eq!(parked, Ok(Outcome::Woken(0)));
+    if parked == Ok(Outcome::Closed) {
+        // Not one thread could be started: this one has to do.
+        // SAFETY: the pool gave the job back unrun.
+        unsafe { (job.run)(job.errand) };
+    }
     match errand.result {
         Some(Ok(value)) => value,
         Some(Err(panic)) => resume_unwind(panic),
@@ -103,6 +109,8 @@ struct Errand<F, T> {
 struct Job {
     run: unsafe fn(NonNull<()>),
     errand: NonNull<()>,
+    /// Where a spawn in the closure goes.
+    runtime: Weak<Shared>,
     waiter: Cell<Option<Waiter>>,
 }
 
@@ -127,16 +135,27 @@ unsafe fn run<F: FnOnce() -> T, T>(errand: NonNull<()>) {
 }
 
 impl Handed {
+    /// Runs the job and wakes its goroutine.
     fn run(self) {
         // SAFETY: the goroutine that owns the job is parked until it is woken
-        // below. The waiter is still published, because nothing but this ends
-        // the wait, so the claim succeeds.
-        let claim = unsafe {
+        // below, so its job is valid, and its runtime alive.
+        unsafe {
             let job = self.0.as_ref();
-            (job.run)(job.errand);
-            job.waiter
-                .take()
-                .and_then(|waiter| waiter.claim(Outcome::Woken(0)))
+            match job.runtime.upgrade() {
+                Some(runtime) => current::inside(&runtime, || (job.run)(job.errand)),
+                None => (job.run)(job.errand),
+            }
+        }
+        self.wake(Outcome::Woken(0));
+    }
+
+    /// Wakes the goroutine.
+    fn wake(self, outcome: Outcome) {
+        // SAFETY: as above. The waiter is still published, because nothing but
+        // this ends the wait, so the claim succeeds.
+        let claim = unsafe {
+            let waiter = self.0.as_ref().waiter.take();
+            waiter.and_then(|waiter| waiter.claim(outcome))
         };
         match claim {
             Some(claim) => claim.wake(),
@@ -215,7 +234,9 @@ impl BlockingPool {
                     VecDeque::new()
                 }
             };
-            stranded.into_iter().for_each(Handed::run);
+            stranded
+                .into_iter()
+                .for_each(|job| job.wake(Outcome::Closed));
         }
     }
 }

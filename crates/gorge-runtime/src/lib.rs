@@ -21,7 +21,6 @@ pub mod goroutine;
 mod runtime;
 #[cfg(not(gorge_loom))]
 mod scheduler;
-#[cfg(not(gorge_loom))]
 pub mod time;
 #[cfg(not(gorge_loom))]
 mod timer;

@@ -3,7 +3,7 @@
 use crate::builder::Builder;
 use crate::dump::GoroutineDump;
 use crate::error::{BuildError, JoinError};
-use crate::goroutine::{JoinHandle, Spec, join_lent, spawn_on};
+use crate::goroutine::{JoinHandle, Spec, join_lent, spawn_on, with_runtime};
 use crate::scheduler::{Shared, current};
 use std::fmt;
 use std::panic::resume_unwind;
@@ -172,18 +172,11 @@ where
 /// How many goroutines of the calling goroutine's runtime have not ended. On
 /// an OS thread: of the default runtime.
 pub fn num_goroutines() -> usize {
-    let live = match current::machine() {
-        Some(machine) => machine.shared().live(),
-        None => crate::default_runtime::get().live(),
-    };
-    usize::try_from(live).unwrap_or(usize::MAX)
+    with_runtime(|shared| usize::try_from(shared.live()).unwrap_or(usize::MAX))
 }
 
 /// How many goroutines of the calling goroutine's runtime run at once. On an
 /// OS thread: of the default runtime.
 pub fn max_procs() -> usize {
-    match current::machine() {
-        Some(machine) => machine.shared().config.max_procs,
-        None => crate::default_runtime::get().config.max_procs,
-    }
+    with_runtime(|shared| shared.config.max_procs)
 }

@@ -2,6 +2,7 @@
 //!
 //! All layers read the clock here, so that a virtual clock can take its place.
 
+#[cfg(not(gorge_loom))]
 pub use crate::goroutine::sleep;
 
 use std::time::{Duration, Instant};
@@ -11,8 +12,20 @@ use std::time::{Duration, Instant};
     clippy::disallowed_methods,
     reason = "this is the seam that replaces it"
 )]
+#[cfg(not(gorge_loom))]
 pub fn now() -> Instant {
     Instant::now()
+}
+
+/// Loom has no clock: no time passes.
+#[cfg(gorge_loom)]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the seam that replaces it"
+)]
+pub fn now() -> Instant {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    *START.get_or_init(Instant::now)
 }
 
 /// Waits until `instant`; returns at once when it has passed.
@@ -20,6 +33,7 @@ pub fn now() -> Instant {
 /// # Cancellation
 ///
 /// Delivers a cancel.
+#[cfg(not(gorge_loom))]
 pub fn sleep_until(instant: Instant) {
     sleep(instant.saturating_duration_since(now()));
 }

@@ -1,1 +1,23 @@
-//! Locks and wait groups for goroutines and OS threads
+//! Locks and wait groups; the README is the front page.
+#![doc = include_str!("../README.md")]
+// Loom's atomics have no const constructors, so under it the types that need
+// one are not there, and what they are made of is tested without them.
+#![cfg_attr(
+    gorge_loom,
+    allow(dead_code, unused_imports, reason = "parts of this crate only")
+)]
+
+#[cfg(all(test, not(gorge_loom)))]
+#[path = "../tests/common/mod.rs"]
+mod common;
+mod mutex;
+mod queue;
+mod wait_group;
+
+pub use mutex::RawMutex;
+#[cfg(not(gorge_loom))]
+pub use mutex::{MappedMutexGuard, Mutex, MutexGuard};
+pub use wait_group::WaitGroup;
+
+/// The crate whose wrappers the locks are, for their traits.
+pub use lock_api;

@@ -1,7 +1,7 @@
 //! Spawning with options, in the shape of [`std::thread::Builder`].
 
 use super::JoinHandle;
-use super::spawn::{Spec, spawn_on};
+use super::spawn::{Spec, spawn_on, with_runtime};
 use crate::default_runtime;
 use crate::scheduler::current;
 use std::io;
@@ -71,14 +71,10 @@ impl Builder {
             migrating: self.migrating,
             ..Spec::plain()
         };
-        match current::machine() {
-            // SAFETY: `f` and `T` are `'static`.
-            Some(machine) => Ok(unsafe { spawn_on(machine.shared(), spec, f) }),
-            None => {
-                let shared = default_runtime::try_get().map_err(io::Error::other)?;
-                // SAFETY: as above.
-                Ok(unsafe { spawn_on(shared, spec, f) })
-            }
+        if current::runtime().is_none() {
+            default_runtime::try_get().map_err(io::Error::other)?;
         }
+        // SAFETY: `f` and `T` are `'static`.
+        Ok(with_runtime(|shared| unsafe { spawn_on(shared, spec, f) }))
     }
 }

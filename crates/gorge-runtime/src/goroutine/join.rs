@@ -88,11 +88,22 @@ impl<T> JoinHandle<T> {
         &self.goroutine
     }
 
-    /// Whether a goroutine that is done has panicked.
-    pub(super) fn has_panicked(&self) -> bool {
-        debug_assert!(self.is_finished());
-        // SAFETY: the life is done, so the result is this handle's to look at.
-        unsafe { (*self.g().run.get()).task.has_panicked() }
+    /// Drops the handle. If the goroutine is done, `look` is told whether it
+    /// panicked; otherwise the goroutine itself finds that nobody will join it.
+    pub(super) fn detach(self, look: impl FnOnce(bool)) {
+        let mut this = ManuallyDrop::new(self);
+        if this.g().life.detach() {
+            // SAFETY: the handle still has its reference and gives it up once,
+            // also when the result's destructor panics.
+            let _goroutine = unsafe { ManuallyDrop::take(&mut this.goroutine) };
+            let run = this.g().run.get();
+            // SAFETY: the life is done, so the result is this handle's to look
+            // at and to drop.
+            unsafe {
+                look((*run).task.has_panicked());
+                Task::drop_result(&raw mut (*run).task);
+            }
+        }
     }
 
     /// Takes the result of a goroutine that is done.
@@ -181,13 +192,9 @@ impl G {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        if self.g().life.detach() {
-            // Given up also when the result's destructor panics.
-            // SAFETY: the handle still has its reference, and gives it up once.
-            let _goroutine = unsafe { ManuallyDrop::take(&mut self.goroutine) };
-            // SAFETY: the life is done, so the result is this handle's to drop.
-            unsafe { Task::drop_result(&raw mut (*self.g.as_ref().run.get()).task) }
-        }
+        // SAFETY: `self` is not used after its drop, so this is a move.
+        let this = unsafe { std::ptr::read(self) };
+        this.detach(|_| {});
     }
 }
 

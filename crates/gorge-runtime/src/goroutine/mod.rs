@@ -27,7 +27,7 @@ pub(crate) use life::Completion;
 pub use ops::{current, park, park_forever, park_timeout, sleep, yield_now};
 pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use spawn::spawn;
-pub(crate) use spawn::{Spec, spawn_on};
+pub(crate) use spawn::{Spec, spawn_on, with_runtime};
 pub(crate) use store::Store;
 
 use crate::error::Failure;

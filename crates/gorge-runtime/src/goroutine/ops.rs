@@ -44,6 +44,9 @@ pub fn yield_now() {
 /// Delivers a cancel.
 pub fn sleep(duration: Duration) {
     if duration.is_zero() {
+        if cancel::is_pending() {
+            cancel::deliver();
+        }
         return;
     }
     let deadline = time::deadline(duration);

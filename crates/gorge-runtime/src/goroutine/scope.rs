@@ -10,15 +10,13 @@
 //! waiter there; a child that counts to zero takes the lock and looks for a
 //! waiter. Whichever takes the lock second sees the other.
 
-use super::spawn::{Spec, spawn_on};
+use super::spawn::{Spec, spawn_on, with_runtime};
 use super::{Goroutine, JoinHandle};
 use crate::cancel;
-use crate::default_runtime;
 use crate::error::JoinError;
 use crate::park::{self, CancelMode, Outcome, Refused, Wait, WaitReason, Waiter};
 use crate::primitive::RawLock;
 use crate::primitive::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::scheduler::current;
 use parking_lot::Mutex;
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -41,8 +39,15 @@ pub(crate) struct Family {
     a_child_panicked: AtomicBool,
     lock: RawLock,
     owner: UnsafeCell<Option<Waiter>>,
-    /// Whom to cancel when the owner is. Ended ones are swept out as it grows.
-    children: Mutex<Vec<Goroutine>>,
+    children: Mutex<Children>,
+}
+
+/// Whom to cancel when the owner is.
+#[derive(Default)]
+struct Children {
+    /// Ended ones are swept out as it grows.
+    handles: Vec<Goroutine>,
+    cancelled: bool,
 }
 
 // SAFETY: `owner` is touched under the lock; the rest is synchronised.
@@ -116,15 +121,13 @@ impl<'scope> Scope<'scope, '_> {
             family: Some(self.family.clone()),
             ..Spec::plain()
         };
-        let runtime = match current::machine() {
-            Some(machine) => machine.shared(),
-            None => default_runtime::get(),
-        };
-        // Relaxed: the child's end is released by its count-down.
-        self.family.alive.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: `scope` returns or unwinds only when the family has ended,
-        // and `'scope` outlives `scope`'s body.
-        let handle = unsafe { spawn_on(runtime, spec, f) };
+        let handle = with_runtime(|runtime| {
+            // Relaxed: the child's end is released by its count-down.
+            self.family.alive.fetch_add(1, Ordering::Relaxed);
+            // SAFETY: `scope` returns or unwinds only when the family has
+            // ended, and `'scope` outlives `scope`'s body.
+            unsafe { spawn_on(runtime, spec, f) }
+        });
         self.family.adopt(handle.goroutine());
         ScopedJoinHandle {
             handle: ManuallyDrop::new(handle),
@@ -141,16 +144,21 @@ impl Family {
             a_child_panicked: AtomicBool::new(false),
             lock: RawLock::new(),
             owner: UnsafeCell::new(None),
-            children: Mutex::new(Vec::new()),
+            children: Mutex::default(),
         }
     }
 
     fn adopt(&self, child: &Goroutine) {
         let mut children = self.children.lock();
-        if children.len() == children.capacity() {
-            children.retain(|child| !child.has_ended());
+        if children.cancelled {
+            drop(children);
+            // Started, by another child, after the cancel was forwarded.
+            return child.cancel();
         }
-        children.push(child.clone());
+        if children.handles.len() == children.handles.capacity() {
+            children.handles.retain(|child| !child.has_ended());
+        }
+        children.handles.push(child.clone());
     }
 
     /// A child panicked, and nobody will join it.
@@ -183,9 +191,12 @@ impl Family {
         if self.wait(CancelMode::Deliver) {
             return false;
         }
-        for child in &*self.children.lock() {
-            child.cancel();
-        }
+        let children = {
+            let mut children = self.children.lock();
+            children.cancelled = true;
+            std::mem::take(&mut children.handles)
+        };
+        children.iter().for_each(Goroutine::cancel);
         while !self.wait(CancelMode::Withhold) {}
         true
     }
@@ -284,9 +295,11 @@ impl<T> Drop for ScopedJoinHandle<'_, T> {
     fn drop(&mut self) {
         // SAFETY: taken once; `join` forgets `self`.
         let handle = unsafe { ManuallyDrop::take(&mut self.handle) };
-        if handle.is_finished() && handle.has_panicked() {
-            self.family.note_panic();
-        }
+        handle.detach(|panicked| {
+            if panicked {
+                self.family.note_panic();
+            }
+        });
     }
 }
 

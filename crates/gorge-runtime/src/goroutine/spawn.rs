@@ -5,6 +5,7 @@ use super::task::Task;
 use super::{GRef, JoinHandle, NO_HOME};
 use crate::default_runtime;
 use crate::primitive::atomic::Ordering;
+use crate::primitive::barrier;
 use crate::scheduler::{Shared, current};
 use crate::trace;
 use std::panic::Location;
@@ -55,11 +56,19 @@ where
     T: Send + 'static,
 {
     let spec = Spec::plain();
+    // SAFETY: `f` and `T` are `'static`.
+    with_runtime(|shared| unsafe { spawn_on(shared, spec, f) })
+}
+
+/// Calls `f` with the runtime that a spawn on this thread belongs to.
+#[track_caller]
+pub(crate) fn with_runtime<R>(f: impl FnOnce(&Arc<Shared>) -> R) -> R {
     match current::machine() {
-        // SAFETY: `f` is `'static`.
-        Some(machine) => unsafe { spawn_on(machine.shared(), spec, f) },
-        // SAFETY: as above.
-        None => unsafe { spawn_on(default_runtime::get(), spec, f) },
+        Some(machine) => f(machine.shared()),
+        None => match current::runtime() {
+            Some(shared) => f(&shared),
+            None => f(default_runtime::get()),
+        },
     }
 }
 
@@ -85,6 +94,9 @@ where
         let task: *mut Task = &raw mut (*g.as_ref().run.get()).task;
         (*task).put::<F, T>(f);
     }
+    // Pairs with the heavy barrier of `begin_shutdown`: either that side finds
+    // this life and cancels it, or we see its flag.
+    barrier::light();
     if shared.is_shutting_down() {
         // SAFETY: ours, as above. It will not start.
         unsafe { g.as_ref() }.cell.request_cancel_later();

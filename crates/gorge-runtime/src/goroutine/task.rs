@@ -158,8 +158,15 @@ where
 {
     // SAFETY: the caller's contract; the closure leaves the room empty.
     unsafe {
-        let f: F = load(room);
-        let result = catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+        let result = if is_inline::<F>() {
+            let f = room.cast::<F>().read();
+            catch_unwind(AssertUnwindSafe(f))
+        } else {
+            // Called where it is: a large closure is not moved to the stack.
+            let f: Box<dyn FnOnce() -> T> = room.cast::<Box<F>>().read();
+            catch_unwind(AssertUnwindSafe(f))
+        };
+        let result = result.map_err(|payload| {
             if payload.is::<Cancelled>() {
                 Failure::Cancelled
             } else {

@@ -63,7 +63,7 @@ const TICKET_SHIFT: u32 = 32;
 pub(crate) enum Owner {
     /// A goroutine: the cell is the first field of its G.
     Goroutine,
-    /// An OS thread: the cell lies on its stack while it waits.
+    /// An OS thread: the cell is a thread-local.
     Thread,
 }
 
@@ -90,6 +90,18 @@ impl Word {
 }
 
 impl ParkCell {
+    #[cfg(not(gorge_loom))]
+    pub(crate) const fn new(owner: Owner) -> ParkCell {
+        ParkCell {
+            word: AtomicU64::new(0),
+            cancel_requested: AtomicU8::new(0),
+            reason: AtomicU8::new(0),
+            owner,
+            object: AtomicUsize::new(0),
+        }
+    }
+
+    #[cfg(gorge_loom)]
     pub(crate) fn new(owner: Owner) -> ParkCell {
         ParkCell {
             word: AtomicU64::new(0),

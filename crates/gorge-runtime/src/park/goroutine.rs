@@ -69,14 +69,10 @@ where
     Ok(outcome)
 }
 
-/// What the wait's flags are besides PARKED. Also pins a migrating goroutine
-/// to its thread while it panics: std counts panics per thread.
+/// What the wait's flags are besides PARKED.
 #[inline]
 fn begin_flags(g: &G, machine: &Machine, cancel: CancelMode) -> Result<u64, Refused> {
-    let panicking = thread::panicking();
-    if panicking || g.cell.load().has(PINNED) {
-        pin_while(g, machine, panicking);
-    }
+    let panicking = pin_if_panicking(g, machine);
     if cancel == CancelMode::Withhold || panicking || g.cell.load().has(SHIELD) {
         return Ok(0);
     }
@@ -85,6 +81,18 @@ fn begin_flags(g: &G, machine: &Machine, cancel: CancelMode) -> Result<u64, Refu
     } else {
         Ok(CANCELLABLE)
     }
+}
+
+/// Goroutine, before it leaves its stack: pins a migrating one to its thread
+/// while it panics, because std counts panics per thread. Returns whether it
+/// does.
+#[inline]
+pub(crate) fn pin_if_panicking(g: &G, machine: &Machine) -> bool {
+    let panicking = thread::panicking();
+    if panicking || g.cell.load().has(PINNED) {
+        pin_while(g, machine, panicking);
+    }
+    panicking
 }
 
 #[cold]

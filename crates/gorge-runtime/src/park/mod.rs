@@ -33,7 +33,7 @@ mod thread;
 pub(crate) use cell::{CANCELLABLE, CLAIMED, ENDED, PARKED, PINNED, SHIELD, WANTS_UNPARK};
 pub(crate) use cell::{Owner, ParkCell};
 #[cfg(not(gorge_loom))]
-pub(crate) use goroutine::{claim_cancelled, park_for_token};
+pub(crate) use goroutine::{claim_cancelled, park_for_token, pin_if_panicking};
 pub use reason::WaitReason;
 
 use std::ptr::NonNull;
@@ -195,7 +195,7 @@ impl Claim {
 /// # Safety
 ///
 /// Before the operation returns, the caller takes the waiter back from
-/// wherever `publish` put it. `commit` neither panics nor parks. Both run
+/// wherever `publish` put it. Neither closure panics or parks. Both run
 /// without holding a lock that a waker would need, other than those that
 /// `commit` releases.
 #[inline]

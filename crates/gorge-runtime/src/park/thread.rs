@@ -36,7 +36,7 @@ where
 // while the destructors of other thread-locals run.
 #[cfg(not(gorge_loom))]
 thread_local! {
-    static SLEEPER: Sleeper = Sleeper::new();
+    static SLEEPER: Sleeper = const { Sleeper::new() };
 }
 
 #[cfg(gorge_loom)]
@@ -64,7 +64,7 @@ impl Sleeper {
     /// order of a sleep and a wake-up.
     const SPINS: u32 = 1000;
 
-    fn new() -> Sleeper {
+    const fn new() -> Sleeper {
         Sleeper {
             cell: ParkCell::new(Owner::Thread),
         }

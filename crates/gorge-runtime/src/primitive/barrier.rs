@@ -82,12 +82,15 @@ mod system {
     /// The rare side's barrier: a system call of about a microsecond.
     pub fn heavy() {
         fence(Ordering::SeqCst);
-        if kind() == ASYMMETRIC && membarrier(PRIVATE_EXPEDITED) != 0 {
-            // The kernel accepted the registration, so it cannot refuse this.
-            unreachable!(
-                "membarrier was withdrawn: {}",
-                std::io::Error::last_os_error()
-            );
+        while kind() == ASYMMETRIC && membarrier(PRIVATE_EXPEDITED) != 0 {
+            let error = std::io::Error::last_os_error();
+            // The kernel accepted the registration. It may be out of memory for
+            // a moment; a filter on system calls that came later is for ever,
+            // and there is no way to go on without the barrier.
+            if error.raw_os_error() != Some(libc::ENOMEM) {
+                eprintln!("gorge: membarrier was withdrawn from this process: {error}");
+                std::process::abort();
+            }
         }
         fence(Ordering::SeqCst);
     }
@@ -102,8 +105,9 @@ mod system {
         } else {
             SYMMETRIC
         };
-        KIND.store(found, Ordering::Relaxed);
-        found
+        // The first answer counts, should a filter make a second one differ.
+        let first = KIND.compare_exchange(UNKNOWN, found, Ordering::Relaxed, Ordering::Relaxed);
+        first.err().unwrap_or(found)
     }
 
     fn membarrier(command: libc::c_long) -> libc::c_long {

@@ -9,6 +9,8 @@ mod cell;
 #[cfg_attr(gorge_loom, path = "lock_loom.rs")]
 mod lock;
 
+pub mod sleep;
+
 pub use cell::UnsafeCell;
 pub use lock::RawLock;
 
@@ -40,6 +42,29 @@ pub fn spin_hint() {
     std::hint::spin_loop();
     #[cfg(gorge_loom)]
     loom::thread::yield_now();
+}
+
+/// Whether a short spin, for something that another thread is about to do, can
+/// help at all: not where nobody else can run meanwhile.
+#[cfg(not(gorge_loom))]
+pub fn may_spin() -> bool {
+    use atomic::{AtomicUsize, Ordering};
+    /// What this process found out about its machine; zero until it has looked.
+    static PARALLELISM: AtomicUsize = AtomicUsize::new(0);
+    // Relaxed: the answer never changes, and no data hangs on it.
+    let mut known = PARALLELISM.load(Ordering::Relaxed);
+    if known == 0 {
+        known = std::thread::available_parallelism().map_or(1, usize::from);
+        PARALLELISM.store(known, Ordering::Relaxed);
+    }
+    let procs = crate::scheduler::current::machine().map_or(known, |machine| machine.procs());
+    known.min(procs) > 1
+}
+
+/// Loom explores every order anyway.
+#[cfg(gorge_loom)]
+pub fn may_spin() -> bool {
+    false
 }
 
 #[cfg(not(gorge_loom))]

@@ -1,4 +1,4 @@
-//! The one thread-local: which machine this thread is.
+//! The thread-locals: which machine this thread is, or for whom it works.
 //!
 //! Const-initialised and without a destructor, so that destructors of other
 //! thread-locals may still ask. Read by a function that is never inlined: a
@@ -6,13 +6,16 @@
 //! the compiler must not keep the address of the old thread's variable. For
 //! the same reason nothing obtained here is held across a switch.
 
-use super::Machine;
+use super::{Machine, Shared};
 use crate::goroutine::GRef;
 use std::cell::Cell;
-use std::ptr::null;
+use std::ptr::{from_ref, null};
+use std::sync::Arc;
 
 thread_local! {
     static MACHINE: Cell<*const Machine> = const { Cell::new(null()) };
+    /// The runtime on whose behalf a thread of a blocking pool works.
+    static RUNTIME: Cell<*const Arc<Shared>> = const { Cell::new(null()) };
 }
 
 /// The machine of this thread, if it is a worker. The reference is good until
@@ -36,11 +39,42 @@ pub(crate) fn goroutine() -> Option<GRef> {
     machine().and_then(Machine::running_or_none)
 }
 
+/// The runtime that a spawn on this thread belongs to, if there is one.
+pub(crate) fn runtime() -> Option<Arc<Shared>> {
+    match machine() {
+        Some(machine) => Some(Arc::clone(machine.shared())),
+        // SAFETY: set while `inside` borrows it, on this thread.
+        None => unsafe { RUNTIME.get().as_ref() }.cloned(),
+    }
+}
+
+/// Makes `runtime` the one that spawns belong to while `f` runs on this thread,
+/// which is no worker.
+pub(crate) fn inside(runtime: &Arc<Shared>, f: impl FnOnce()) {
+    let outer = RUNTIME.replace(from_ref(runtime));
+    f();
+    RUNTIME.set(outer);
+}
+
 /// Makes `machine` the one of this thread while `f` runs.
 pub(super) fn with(machine: &Machine, f: impl FnOnce()) {
     set(machine);
+    // A worker that unwound would leave its machine's address behind, and its
+    // goroutines for ever.
+    let guard = AbortOnUnwind;
     f();
+    std::mem::forget(guard);
     set(null());
+}
+
+/// Ends the process when it is dropped.
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        eprintln!("gorge: a worker thread panicked; aborting");
+        std::process::abort();
+    }
 }
 
 #[inline(never)]

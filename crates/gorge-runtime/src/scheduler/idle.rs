@@ -32,21 +32,23 @@ impl Idle {
 
     #[cold]
     fn wake_one(&self, shared: &Shared) {
-        if self
-            .searching
-            .compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed)
-            .is_err()
-        {
-            return;
-        }
-        for remote in &shared.machines {
-            if remote.inbox.wake_to_search() {
-                // The woken machine is the searcher that was counted above.
-                return remote.parker.unpark();
+        // Twice: others who notify while this counts as a search rely on it.
+        for _ in 0..2 {
+            let first = self
+                .searching
+                .compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed);
+            if first.is_err() {
+                return;
             }
+            for remote in &shared.machines {
+                if remote.inbox.wake_to_search() {
+                    // The woken machine is the searcher that was counted above.
+                    return remote.parker.unpark();
+                }
+            }
+            // All woke up meanwhile: they look for themselves before they sleep.
+            self.searching.fetch_sub(1, Ordering::AcqRel);
         }
-        // All woke up meanwhile: they look for themselves before they sleep.
-        self.searching.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// A machine wants to search: at most half of the busy ones may.

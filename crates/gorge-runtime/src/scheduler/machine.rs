@@ -71,6 +71,11 @@ impl Machine {
         &self.shared
     }
 
+    /// How many goroutines of this runtime run at once.
+    pub(crate) fn procs(&self) -> usize {
+        self.shared.config.max_procs
+    }
+
     pub(super) fn index(&self) -> usize {
         self.index
     }
@@ -209,6 +214,7 @@ impl Machine {
         {
             return true;
         }
+        park::pin_if_panicking(shared_g, self);
         // SAFETY: on the goroutine's own stack.
         unsafe { suspender.suspend(YIELD) };
         false
@@ -349,7 +355,8 @@ impl Machine {
         if shared_g.life.release_own() {
             self.recycle(g);
         }
-        self.shared.one_ended();
+        bump(&self.processor().retired);
+        self.shared.one_retired();
     }
 }
 

@@ -43,7 +43,9 @@ pub(crate) struct Processor {
     /// processor that makes progress from one that is stuck with a long one.
     tick: CachePadded<AtomicU32>,
     pub(super) spawned: AtomicU64,
+    /// Tasks that have ended here, and Gs that were given up after that.
     pub(super) ended: AtomicU64,
+    pub(super) retired: AtomicU64,
     pub(super) timers: Arc<Timers>,
     /// No other machine exists, so nobody steals `next`.
     alone: bool,
@@ -80,6 +82,7 @@ impl Processor {
             tick: CachePadded::new(AtomicU32::new(0)),
             spawned: AtomicU64::new(0),
             ended: AtomicU64::new(0),
+            retired: AtomicU64::new(0),
             timers: Arc::new(Timers::new()),
             alone,
         }

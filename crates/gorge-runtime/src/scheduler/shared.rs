@@ -6,7 +6,7 @@ use super::processor::{Processor, Queued};
 use crate::blocking::BlockingPool;
 use crate::goroutine::{GRef, NO_HOME, Store};
 use crate::park::{CANCELLABLE, Claim, Outcome, Owner};
-use crate::primitive::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::primitive::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::primitive::barrier;
 use crate::timer::{Clock, NEVER};
 use crossbeam_deque::Injector;
@@ -127,6 +127,10 @@ impl Shared {
         }
     }
 
+    pub(super) fn has_no_global_work(&self) -> bool {
+        self.global.is_empty()
+    }
+
     /// Whether a machine that searches would see something to take.
     pub(super) fn has_work(&self) -> bool {
         !self.global.is_empty() || self.processors.iter().any(Processor::has_work)
@@ -141,23 +145,30 @@ impl Shared {
             .unwrap_or(NEVER)
     }
 
-    /// Goroutines that have not ended. Exact when it says zero.
+    /// Goroutines whose task has not ended.
     pub(crate) fn live(&self) -> u64 {
-        // Ends are read first: a goroutine counted as ended was counted as
-        // spawned before, so the difference is never too small, and equal
-        // sums mean that nothing is alive.
-        let ended: u64 = self
-            .processors
-            .iter()
-            .map(|p| p.ended.load(Ordering::Acquire))
-            .sum();
+        self.spawned_less(|processor| &processor.ended)
+    }
+
+    /// Goroutines that have not left their stack for good: a destructor of a
+    /// result may still run after the task has ended.
+    fn unretired(&self) -> u64 {
+        self.spawned_less(|processor| &processor.retired)
+    }
+
+    /// Exact when it says zero: ends are read first, and a goroutine that is
+    /// counted as ended was counted as spawned before, so the difference is
+    /// never too small, and equal sums mean that nothing is alive.
+    fn spawned_less(&self, ends: impl Fn(&Processor) -> &AtomicU64) -> u64 {
+        let sum = |counter: &dyn Fn(&Processor) -> &AtomicU64| {
+            let counts = self.processors.iter().map(counter);
+            counts
+                .map(|count| count.load(Ordering::Acquire))
+                .sum::<u64>()
+        };
+        let ended = sum(&ends);
         let outside = self.spawned_outside.load(Ordering::Acquire);
-        let spawned: u64 = self
-            .processors
-            .iter()
-            .map(|p| p.spawned.load(Ordering::Acquire))
-            .sum();
-        spawned + outside - ended
+        sum(&|processor| &processor.spawned) + outside - ended
     }
 
     pub(crate) fn is_shutting_down(&self) -> bool {
@@ -167,6 +178,8 @@ impl Shared {
     /// Cancels every goroutine, and lets the machines end after the last one.
     pub(crate) fn begin_shutdown(&self) {
         self.shutting_down.store(true, Ordering::Release);
+        // Pairs with the light barriers of `spawn_on` and `one_retired`.
+        barrier::heavy();
         self.store.for_each(|g| g.cell.request_cancel_later());
         // One for all: pairs with the light barrier of every park.
         barrier::heavy();
@@ -181,20 +194,33 @@ impl Shared {
         self.blocking.shut_down();
     }
 
-    /// A goroutine has ended: ends the shutdown with the last one.
-    pub(super) fn one_ended(&self) {
-        if self.is_shutting_down() && self.live() == 0 {
+    /// A goroutine has left its stack for good: ends the shutdown with the
+    /// last one.
+    pub(super) fn one_retired(&self) {
+        // Pairs with the heavy barrier of `begin_shutdown`: either that side
+        // counts this goroutine, or we see its flag.
+        barrier::light();
+        if self.is_shutting_down() {
+            self.one_retired_in_shutdown();
+        }
+    }
+
+    #[cold]
+    fn one_retired_in_shutdown(&self) {
+        // Of two machines that retire their last ones at once, one sees both.
+        fence(Ordering::SeqCst);
+        if self.unretired() == 0 {
             let _guard = self.all_ended.0.lock();
             self.all_ended.1.notify_all();
             self.wake_all();
         }
     }
 
-    /// Waits until no goroutine is alive. False when `timeout` came first.
+    /// Waits until no goroutine is left. False when `timeout` came first.
     pub(crate) fn wait_all_ended(&self, timeout: Duration) -> bool {
         let mut guard = self.all_ended.0.lock();
         let deadline = crate::time::deadline(timeout);
-        while self.live() != 0 {
+        while self.unretired() != 0 {
             match deadline {
                 None => self.all_ended.1.wait(&mut guard),
                 Some(deadline) => {
@@ -204,7 +230,7 @@ impl Shared {
                         .wait_until(&mut guard, deadline)
                         .timed_out()
                     {
-                        return self.live() == 0;
+                        return self.unretired() == 0;
                     }
                 }
             }
@@ -214,7 +240,7 @@ impl Shared {
 
     /// Whether a machine that finds nothing to do should end.
     pub(super) fn is_over(&self) -> bool {
-        self.is_shutting_down() && self.live() == 0
+        self.is_shutting_down() && self.unretired() == 0
     }
 
     fn wake_all(&self) {

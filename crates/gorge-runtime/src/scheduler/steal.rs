@@ -25,7 +25,7 @@ const LOOK_INTERVAL: u32 = 8;
 
 /// What a thief saw at its last look at each processor.
 pub(super) struct Looks {
-    seen: Vec<Option<Look>>,
+    seen: Vec<Option<Seen>>,
     left_work: bool,
 }
 
@@ -33,6 +33,13 @@ pub(super) struct Looks {
 struct Look {
     tick: u32,
     next: *mut G,
+}
+
+/// A look, and the round in which it was first seen.
+#[derive(Clone, Copy)]
+struct Seen {
+    look: Look,
+    round: u32,
 }
 
 impl Looks {
@@ -54,18 +61,20 @@ impl Looks {
     }
 
     /// Compares a processor with the last look at it. True when it has not
-    /// moved since.
+    /// moved for some rounds.
     fn is_stuck(&mut self, victim: &Processor, round: u32) -> bool {
         let seen = &mut self.seen[victim.index];
         let look = Look {
             tick: victim.tick(),
             next: victim.peek_next(),
         };
-        if *seen == Some(look) {
-            return round.is_multiple_of(LOOK_INTERVAL);
+        match *seen {
+            Some(seen) if seen.look == look => round - seen.round >= LOOK_INTERVAL,
+            _ => {
+                *seen = Some(Seen { look, round });
+                false
+            }
         }
-        *seen = Some(look);
-        false
     }
 }
 

@@ -211,15 +211,11 @@ impl Machine {
 
     /// Looks around for work of others, for a while.
     fn search(&self, looks: &mut Looks) -> Option<GRef> {
-        if self.shared().config.max_procs == 1 {
+        if self.procs() == 1 {
             return None;
         }
         if !self.searching.get() {
-            if !self
-                .shared()
-                .idle
-                .try_search(self.shared().config.max_procs)
-            {
+            if !self.shared().idle.try_search(self.procs()) {
                 looks.not_allowed();
                 return None;
             }
@@ -234,13 +230,18 @@ impl Machine {
             }
             (0..PAUSES_PER_ROUND).for_each(|_| spin_hint());
         }
-        None
+        // What the last look at the timers made runnable here, nobody else
+        // would ever see.
+        self.take_anything()
     }
 
     /// Sleeps until there may be something to do. `left_work` says that work
     /// was seen that its owner had better do itself: then not for long.
+    ///
+    /// This machine's own queues are empty: the search before looked last.
     fn sleep(&self, left_work: bool) {
         let shared = self.shared();
+        debug_assert!(self.next.get().is_none() && self.with_queue(|queue| queue.is_empty()));
         shared.idle.begin_sleep();
         if self.searching.replace(false) {
             shared.idle.stop_search();
@@ -249,7 +250,12 @@ impl Machine {
             // Pairs with the light barrier of `Idle::notify`: from here on,
             // either that side sees us asleep, or we see its work.
             barrier::heavy();
-            if left_work || !(shared.has_work() || shared.is_over()) {
+            let may_sleep = if left_work {
+                shared.has_no_global_work()
+            } else {
+                !shared.has_work()
+            };
+            if may_sleep && !shared.is_over() {
                 self.remote().parker.park(self.sleep_limit(left_work));
             }
             // Takes SLEEPING, or what replaced it, out of the inbox.

@@ -17,6 +17,7 @@
 //! | `read` | the contents of a batch, a bufferful at a time |
 //! | `digest` | a batch becomes lines |
 //! | `line` | the format of a line |
+//! | `complaint` | the format of a complaint |
 //! | `order` | the first shall be first again |
 //! | `print` | the lines and complaints go out |
 //! | `progress` | what a terminal shows meanwhile |

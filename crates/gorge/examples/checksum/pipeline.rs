@@ -11,6 +11,7 @@ use crate::order::InOrder;
 use crate::print::Printer;
 use crate::walk::Walk;
 use crate::window::Window;
+use gorge::blocking;
 use gorge::context::background;
 use gorge::patterns::{fan_in, fan_out, generate};
 use std::io::{self, Write};
@@ -27,7 +28,8 @@ pub(crate) fn run(walk: Walk, jobs: Option<usize>) -> bool {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => true,
         Err(error) => {
             // Where could one complain that complaining fails?
-            let _ = writeln!(io::stderr(), "checksum: cannot write the output: {error}");
+            let complaint = format!("checksum: cannot write the output: {error}");
+            let _ = blocking(|| writeln!(io::stderr(), "{complaint}"));
             false
         }
     }

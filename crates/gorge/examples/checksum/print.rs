@@ -5,16 +5,17 @@ use crate::digest::Answer;
 use crate::progress::Progress;
 use gorge::blocking;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
-/// Lines go out when there are so many bytes of them, or when there is some
-/// other reason to go to the pool.
+/// Lines are written when there are so many bytes of them; at once if somebody
+/// watches.
 const BYTES_ENOUGH: usize = 64 * 1024;
 
 pub(crate) struct Printer {
     /// Standard output without the buffer and the lock that std gives it.
     out: File,
+    is_watched: bool,
     lines: Vec<u8>,
     progress: Progress,
     complained: bool,
@@ -22,8 +23,10 @@ pub(crate) struct Printer {
 
 impl Printer {
     pub(crate) fn new() -> io::Result<Printer> {
+        let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         Ok(Printer {
-            out: File::from(io::stdout().as_fd().try_clone_to_owned()?),
+            is_watched: out.is_terminal(),
+            out,
             lines: Vec::new(),
             progress: Progress::new(),
             complained: false,
@@ -33,10 +36,18 @@ impl Printer {
     /// Prints an answer: its complaints now, its lines soon.
     pub(crate) fn print(&mut self, answer: &Answer) -> io::Result<()> {
         self.lines.extend(&answer.lines);
-        let complains = !answer.complaints.is_empty();
-        self.complained |= complains;
-        if complains || self.progress.is_shown() || self.lines.len() >= BYTES_ENOUGH {
-            blocking(|| self.print_now(answer))?;
+        self.complained |= !answer.complaints.is_empty();
+        let is_due =
+            !answer.complaints.is_empty() || self.lines.len() >= BYTES_ENOUGH || self.is_watched;
+        if is_due || self.progress.is_shown() {
+            blocking(|| {
+                self.progress.advance(answer.files, answer.bytes);
+                if is_due {
+                    self.write(&answer.complaints)
+                } else {
+                    Ok(())
+                }
+            })?;
         }
         Ok(())
     }
@@ -45,7 +56,7 @@ impl Printer {
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         blocking(|| {
             self.progress.finish();
-            self.write_lines()
+            self.write(&[])
         })
     }
 
@@ -53,20 +64,14 @@ impl Printer {
         self.complained
     }
 
-    fn print_now(&mut self, answer: &Answer) -> io::Result<()> {
-        self.progress.advance(answer.files, answer.bytes);
-        let progress = self.progress.clone();
-        progress.suspended(|| {
-            for complaint in &answer.complaints {
+    fn write(&mut self, complaints: &[String]) -> io::Result<()> {
+        self.progress.suspended(|| {
+            for complaint in complaints {
                 // Where could one complain that complaining fails?
                 let _ = writeln!(io::stderr(), "{complaint}");
             }
-            self.write_lines()
-        })
-    }
-
-    fn write_lines(&mut self) -> io::Result<()> {
-        self.out.write_all(&self.lines)?;
+            self.out.write_all(&self.lines)
+        })?;
         self.lines.clear();
         Ok(())
     }

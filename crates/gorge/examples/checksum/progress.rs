@@ -5,7 +5,6 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal};
 
 /// A bar on standard error, if that is a terminal. Its methods block the thread.
-#[derive(Clone)]
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     bytes: u64,

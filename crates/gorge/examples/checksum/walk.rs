@@ -112,11 +112,19 @@ impl Iterator for Walk {
                 }
                 What::Directory => {
                     if let Err(error) = self.list(&path) {
-                        return Some(Err(complaint(&path, &error)));
+                        return Some(Err(complaint(without_slash(&path), &error)));
                     }
                 }
             }
         }
+    }
+}
+
+/// A directory's path without the slash at its end, unless it is nothing else.
+fn without_slash(path: &[u8]) -> &[u8] {
+    match path.strip_suffix(b"/") {
+        Some(path) if !path.is_empty() => path,
+        _ => path,
     }
 }
 

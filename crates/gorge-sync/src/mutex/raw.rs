@@ -1,0 +1,264 @@
+//! Acquiring and releasing: the fast paths, and what happens when they fail.
+
+use super::word::Word;
+use crate::queue::Node;
+use gorge_runtime::park::{self, CancelMode, Outcome, Wait, WaitReason};
+use gorge_runtime::primitive::{may_spin, spin_hint};
+use gorge_runtime::time;
+use std::time::{Duration, Instant};
+
+/// A woken waiter that loses the mutex to somebody else after having waited
+/// this long gets it handed over by the next unlock.
+#[cfg(not(gorge_loom))]
+const STARVING_AFTER: Duration = Duration::from_millis(1);
+/// No time passes under loom: there, a waiter starves when it first loses.
+#[cfg(gorge_loom)]
+const STARVING_AFTER: Duration = Duration::ZERO;
+
+/// Before it queues, a party looks this often, pausing twice as long each time:
+/// 63 pauses, one or two microseconds in all, which is what a park costs.
+const SPIN_ROUNDS: u32 = 6;
+
+/// What the waker tells a waiter: go and compete.
+const MAY_COMPETE: u16 = 0;
+/// What the waker tells a waiter: the mutex is yours.
+const HANDED_OVER: u16 = 1;
+
+/// The lock below [`Mutex`](super::Mutex): one word, without data.
+///
+/// For `lock_api`, and for locks built on it.
+pub struct RawMutex {
+    word: Word,
+}
+
+impl RawMutex {
+    #[cfg(not(gorge_loom))]
+    const fn new() -> RawMutex {
+        RawMutex { word: Word::new() }
+    }
+
+    #[cfg(gorge_loom)]
+    pub(super) fn new() -> RawMutex {
+        RawMutex { word: Word::new() }
+    }
+
+    /// Takes the mutex, waiting for it as long as it takes.
+    #[inline]
+    pub(super) fn acquire(&self) {
+        if !self.word.acquire_free() {
+            let acquired = self.acquire_slow(None);
+            debug_assert!(acquired, "without a deadline there is no timing out");
+        }
+    }
+
+    /// Takes the mutex if it is free.
+    #[inline]
+    pub(super) fn try_acquire(&self) -> bool {
+        self.word.try_acquire()
+    }
+
+    /// Takes the mutex, waiting for it until `deadline` at most; `None` is one
+    /// beyond the end of time. False if it passed.
+    #[inline]
+    pub(super) fn acquire_until(&self, deadline: impl FnOnce() -> Option<Instant>) -> bool {
+        self.word.acquire_free() || self.acquire_slow(deadline())
+    }
+
+    /// Lets the mutex go, which the caller holds. Whoever is first may take it.
+    #[inline]
+    pub(super) fn release(&self) {
+        if !self.word.release_plain() {
+            self.release_slow(false);
+        }
+    }
+
+    /// Hands the mutex, which the caller holds, to the first in the queue.
+    #[inline]
+    pub(super) fn release_fair(&self) {
+        if !self.word.release_plain() {
+            self.release_slow(true);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn acquire_slow(&self, deadline: Option<Instant>) -> bool {
+        if self.spin() {
+            return true;
+        }
+        let wait = Wait {
+            reason: WaitReason::MutexLock,
+            object: std::ptr::from_ref(self).addr(),
+            deadline,
+            cancel: CancelMode::Withhold,
+        };
+        let node = Node::new();
+        let since = time::now();
+        let (mut woken, mut starving) = (false, false);
+        loop {
+            let Some(held) = self.word.acquire_or_queue(woken) else {
+                return true;
+            };
+            let publish = |waiter| {
+                // SAFETY: each wait ends with the node out of the queue: it was
+                // claimed, or `leave` takes it back. So it is in none before the
+                // next one, and until then this frame stays.
+                held.edit(|queue| unsafe {
+                    match woken {
+                        false => queue.push_back(&node, waiter),
+                        true => queue.push_front(&node, waiter, starving),
+                    }
+                });
+            };
+            // SAFETY: the waiter is taken back as said above. `unlock` of the
+            // queue, the only lock held, neither panics nor parks.
+            let outcome = unsafe { park::park(wait, publish, || held.unlock()) };
+            match outcome {
+                Ok(Outcome::Woken(HANDED_OVER)) => return true,
+                Ok(Outcome::Woken(_)) => woken = true,
+                Ok(Outcome::TimedOut) => {
+                    self.leave(&node);
+                    return false;
+                }
+                Ok(Outcome::Cancelled | Outcome::Closed) | Err(park::Refused) => {
+                    unreachable!("a mutex withholds cancels and is never closed")
+                }
+            }
+            starving = time::now().saturating_duration_since(since) >= STARVING_AFTER;
+        }
+    }
+
+    /// Looks for a moment whether the holder, if it runs, is about to let go.
+    fn spin(&self) -> bool {
+        if !may_spin() {
+            return false;
+        }
+        for round in 0..SPIN_ROUNDS {
+            if self.word.try_acquire() {
+                return true;
+            }
+            // Others wait already: they come first.
+            if self.word.has_queue() {
+                return false;
+            }
+            for _ in 0..1 << round {
+                spin_hint();
+            }
+        }
+        false
+    }
+
+    /// A waiter that timed out takes itself back.
+    ///
+    /// If a waker took it out first, that waker failed to claim it, because the
+    /// deadline had, and went on to the next: no wake-up is lost here.
+    #[cold]
+    fn leave(&self, node: &Node) {
+        let held = self.word.lock_queue();
+        // SAFETY: the node was queued here, and its wait is over.
+        held.edit(|queue| unsafe { queue.remove(node) });
+    }
+
+    /// Releases the mutex while somebody waits, or is about to.
+    #[cold]
+    #[inline(never)]
+    fn release_slow(&self, hand_over: bool) {
+        let Some(held) = self.word.release_or_queue(hand_over) else {
+            return;
+        };
+        let claimed = held.edit(|queue| {
+            queue.claim_first(|starving| {
+                let hand_over = hand_over || starving;
+                Outcome::Woken(if hand_over { HANDED_OVER } else { MAY_COMPETE })
+            })
+        });
+        // Once the mutex is let go, or its new holder is awake, it may be gone:
+        // nothing below touches it after that.
+        match claimed {
+            None => held.release(),
+            Some((claim, Outcome::Woken(HANDED_OVER))) => {
+                held.unlock();
+                claim.wake();
+            }
+            Some((claim, _)) => {
+                held.release_to_woken();
+                claim.wake();
+            }
+        }
+    }
+
+    /// How many are queued, for tests that must know that somebody is.
+    #[cfg(test)]
+    pub(super) fn queued(&self) -> usize {
+        self.word.lock_queue().edit(|queue| queue.len())
+    }
+}
+
+// SAFETY: LOCKED is set by one party at a time, in one atomic step from unset,
+// or handed from holder to holder; so at most one holds the mutex.
+#[cfg(not(gorge_loom))]
+unsafe impl lock_api::RawMutex for RawMutex {
+    #[allow(
+        clippy::declare_interior_mutable_const,
+        reason = "the trait asks for it"
+    )]
+    const INIT: RawMutex = RawMutex::new();
+
+    /// Nothing of the holder's thread or goroutine is remembered, so any other
+    /// may unlock.
+    type GuardMarker = lock_api::GuardSend;
+
+    #[inline]
+    fn lock(&self) {
+        self.acquire();
+    }
+
+    #[inline]
+    fn try_lock(&self) -> bool {
+        self.try_acquire()
+    }
+
+    #[inline]
+    unsafe fn unlock(&self) {
+        self.release();
+    }
+
+    #[inline]
+    fn is_locked(&self) -> bool {
+        self.word.is_locked()
+    }
+}
+
+// SAFETY: as for `RawMutex`; a hand-over goes to one waiter.
+#[cfg(not(gorge_loom))]
+unsafe impl lock_api::RawMutexFair for RawMutex {
+    #[inline]
+    unsafe fn unlock_fair(&self) {
+        self.release_fair();
+    }
+
+    #[inline]
+    unsafe fn bump(&self) {
+        if self.word.has_queue() {
+            self.release_fair();
+            self.acquire();
+        }
+    }
+}
+
+// SAFETY: as for `RawMutex`; a timed lock that fails leaves LOCKED alone.
+#[cfg(not(gorge_loom))]
+unsafe impl lock_api::RawMutexTimed for RawMutex {
+    type Duration = Duration;
+    type Instant = Instant;
+
+    #[inline]
+    fn try_lock_for(&self, timeout: Duration) -> bool {
+        self.acquire_until(|| time::now().checked_add(timeout))
+    }
+
+    #[inline]
+    fn try_lock_until(&self, deadline: Instant) -> bool {
+        self.acquire_until(|| Some(deadline))
+    }
+}
