@@ -44,11 +44,15 @@ fn create_run_and_drop(criterion: &mut Criterion) {
             Coroutine::<u64, (), u64, _>::with_stack(warm, |_, n| n + 1).resume(black_box(1))
         });
     });
-    let mut theirs = corosensei::stack::DefaultStack::new(64 * 1024).expect("a stack");
+    let mut theirs = corosensei::stack::DefaultStack::new(64 * 1024).ok();
     group.bench_function("corosensei, stack in hand", |bencher| {
         bencher.iter(|| {
-            corosensei::Coroutine::<u64, (), u64, _>::with_stack(&mut theirs, |_, n| n + 1)
-                .resume(black_box(1))
+            let warm = theirs.take().expect("put back below");
+            let mut coroutine =
+                corosensei::Coroutine::<u64, (), u64, _>::with_stack(warm, |_, n| n + 1);
+            let result = coroutine.resume(black_box(1));
+            theirs = Some(coroutine.into_stack());
+            result
         });
     });
 }

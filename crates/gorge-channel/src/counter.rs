@@ -72,9 +72,10 @@ impl End for Receiving {
 /// ```
 pub(crate) struct Handle<T, E: End> {
     shared: NonNull<Shared<T>>,
+    end: PhantomData<E>,
     /// Invariant in `T`: it is sent through one handle and received from
     /// another.
-    end: PhantomData<(E, fn(T) -> T)>,
+    value: PhantomData<fn(T) -> T>,
 }
 
 // SAFETY: a handle moves values between threads, and shares nothing but a
@@ -110,6 +111,7 @@ impl<T, E: End> Handle<T, E> {
         Handle {
             shared,
             end: PhantomData,
+            value: PhantomData,
         }
     }
 

@@ -260,3 +260,11 @@ fn contexts_and_guards_cross_threads_and_unwinding() {
         "context deadline exceeded"
     );
 }
+
+#[test]
+fn only_contexts_with_a_guard_above_them_can_be_cancelled() {
+    assert!(!context::background().is_cancellable());
+    assert!(!context::todo().is_cancellable());
+    let (child, _guard) = context::background().with_cancel();
+    assert!(child.is_cancellable());
+}

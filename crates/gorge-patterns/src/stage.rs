@@ -49,7 +49,7 @@ pub(crate) fn start<B>(context: &Context, bodies: impl IntoIterator<Item = B>)
 where
     B: FnOnce(&Stage) + Send + 'static,
 {
-    if is_never_done(context) {
+    if !context.is_cancellable() {
         for body in bodies {
             go(move || body(&Stage { watched: None }));
         }
@@ -83,13 +83,6 @@ fn watch(context: &Context, goroutines: Vec<(Arc<Phase>, JoinHandle<()>)>) {
             goroutine.cancel();
         }
     }
-}
-
-/// Whether the context is one of those that nobody can cancel. Contexts tell
-/// only in their debug text; not to recognise one costs a watcher, no more.
-fn is_never_done(context: &Context) -> bool {
-    let text = format!("{context:?}");
-    text.contains("kind: Background") || text.contains("kind: Todo")
 }
 
 impl Stage {
@@ -162,15 +155,6 @@ impl Phase {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gorge_channel::context;
-
-    #[test]
-    fn contexts_that_nobody_can_cancel_are_recognised() {
-        assert!(is_never_done(&context::background()));
-        assert!(is_never_done(&context::todo()));
-        let (cancellable, _guard) = context::background().with_cancel();
-        assert!(!is_never_done(&cancellable));
-    }
 
     #[test]
     fn a_wait_is_cancelled_and_work_is_not() {

@@ -113,6 +113,12 @@ impl Context {
         self.node.done()
     }
 
+    /// Whether the context can ever be done. [`background`] and [`todo`] cannot,
+    /// so that whoever runs under one need not watch it.
+    pub fn is_cancellable(&self) -> bool {
+        self.node.kind() == Kind::Cancel
+    }
+
     /// Why the context is done; `None` while it is not. Once it says a reason,
     /// it always says this one, and [`done`](Context::done) is closed.
     pub fn err(&self) -> Option<ContextError> {

@@ -2,7 +2,7 @@
 //!
 //! | from → to | by | then |
 //! | --- | --- | --- |
-//! | open → announced, with the reason | the one [`announce`](Status::announce) that wins | it closes the done channel |
+//! | open → announced, with the reason | the first `announce` | it closes the done channel |
 //! | announced → settled | anybody, once the channel is closed | |
 //!
 //! The reason is there before the channel is closed, so whoever finds the

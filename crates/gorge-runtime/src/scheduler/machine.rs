@@ -6,6 +6,7 @@
 
 use super::processor::{Processor, bump};
 use super::shared::{Remote, Shared};
+use super::steal::Looks;
 use crate::error::Failure;
 use crate::goroutine::{Completion, G, GRef, NO_HOME, Run};
 use crate::park::{self, CLAIMED, SHIELD};
@@ -13,7 +14,7 @@ use crate::primitive::atomic::Ordering;
 use crate::timer;
 use crate::trace;
 use gorge_coroutine::fiber::{Fiber, Resumed, Suspender};
-use std::cell::{Cell, UnsafeCell};
+use std::cell::{Cell, RefCell, UnsafeCell};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -50,10 +51,13 @@ pub(crate) struct Machine {
     pub(super) homed_first: Cell<bool>,
     /// Kept for its memory, between two looks at the timers.
     pub(super) expired: Cell<Vec<GRef>>,
+    /// Kept for its memory, between two searches.
+    pub(super) looks: RefCell<Looks>,
 }
 
 impl Machine {
     pub(super) fn new(shared: Arc<Shared>, index: usize) -> Machine {
+        let looks = Looks::new(&shared);
         Machine {
             shared,
             index,
@@ -63,7 +67,8 @@ impl Machine {
             searching: Cell::new(false),
             streak: Cell::new(0),
             homed_first: Cell::new(false),
-            expired: Cell::new(Vec::new()),
+            expired: Cell::new(Vec::with_capacity(64)),
+            looks: RefCell::new(looks),
         }
     }
 

@@ -50,6 +50,12 @@ impl Looks {
         }
     }
 
+    /// Forgets what was seen, for a new search.
+    pub(super) fn forget(&mut self) {
+        self.seen.fill(None);
+        self.left_work = false;
+    }
+
     /// Whether work was seen and not taken.
     pub(super) fn left_work(&self) -> bool {
         self.left_work

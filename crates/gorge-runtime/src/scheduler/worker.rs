@@ -182,7 +182,9 @@ impl Machine {
             if let Some(g) = self.take_anything() {
                 return Some(self.found(g));
             }
-            let mut looks = Looks::new(self.shared());
+            // Borrowed by this loop only, and never across running a goroutine.
+            let mut looks = self.looks.borrow_mut();
+            looks.forget();
             if let Some(g) = self.search(&mut looks) {
                 return Some(self.found(g));
             }

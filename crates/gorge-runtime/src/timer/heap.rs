@@ -25,7 +25,6 @@ pub(super) struct Entry {
 }
 
 /// See the module's description.
-#[derive(Default)]
 pub(super) struct Heap {
     entries: Vec<Entry>,
 }
@@ -35,6 +34,12 @@ pub(super) struct Heap {
 unsafe impl Send for Heap {}
 
 impl Heap {
+    pub(super) fn new() -> Heap {
+        Heap {
+            entries: Vec::with_capacity(64),
+        }
+    }
+
     pub(super) fn earliest(&self) -> u64 {
         self.entries.first().map_or(NEVER, |entry| entry.when)
     }

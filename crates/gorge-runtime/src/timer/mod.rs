@@ -41,7 +41,7 @@ pub(crate) struct Timers {
 impl Timers {
     pub(crate) fn new() -> Timers {
         Timers {
-            heap: Mutex::new(Heap::default()),
+            heap: Mutex::new(Heap::new()),
             earliest: AtomicU64::new(NEVER),
         }
     }
