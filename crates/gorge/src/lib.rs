@@ -11,4 +11,11 @@ pub use gorge_runtime::{
 };
 pub use gorge_sync as sync;
 
+#[cfg(doctest)]
+mod guide;
 pub mod prelude;
+#[cfg(doctest)]
+mod readme {
+    //! The repository's front page, compiled as a documentation test.
+    #![doc = include_str!("../../../README.md")]
+}

@@ -113,7 +113,7 @@ impl Context {
         self.node.done()
     }
 
-    /// Whether the context can ever be done. [`background`] and [`todo`] cannot,
+    /// Whether the context can ever be done. [`background`] and [`todo`](fn@todo) cannot,
     /// so that whoever runs under one need not watch it.
     pub fn is_cancellable(&self) -> bool {
         self.node.kind() == Kind::Cancel

@@ -104,7 +104,7 @@ impl Goroutine {
         self.g().is_some_and(|g| g.cell.load().has(ENDED))
     }
 
-    /// Lets the goroutine's current or next [`park`](super::park) return.
+    /// Lets the goroutine's current or next [`park`](fn@super::park) return.
     /// Does nothing once the goroutine has ended.
     pub fn unpark(&self) {
         let g = match &self.0 {

@@ -1,6 +1,6 @@
 //! Goroutines: the object behind one (G), and what users hold of it.
 //!
-//! A [`G`] is allocated once and lives many lives. It owns no stack until its
+//! A G is allocated once and lives many lives. It owns no stack until its
 //! first run. Who may touch what:
 //!
 //! * `cell`, `life`, `home`, `on_machine`, the labels: atomics, anybody.

@@ -77,7 +77,7 @@ pub fn park() {
     park_until(None);
 }
 
-/// As [`park`], but waits for `duration` at most.
+/// As [`park`](fn@park), but waits for `duration` at most.
 ///
 /// # Cancellation
 ///
