@@ -230,11 +230,23 @@ impl Machine {
             if self.shared().earliest_timer() != NEVER {
                 self.expire_timers(&self.shared().processors);
             }
-            (0..PAUSES_PER_ROUND).for_each(|_| spin_hint());
+            self.pause();
         }
         // What the last look at the timers made runnable here, nobody else
         // would ever see.
         self.take_anything()
+    }
+
+    /// A while between two looks around, cut short by a delivery to this
+    /// machine: a homed goroutine's partner may be about to wake it.
+    fn pause(&self) {
+        let inbox = &self.remote().inbox;
+        for _ in 0..PAUSES_PER_ROUND {
+            if !inbox.is_empty() {
+                return;
+            }
+            spin_hint();
+        }
     }
 
     /// Sleeps until there may be something to do. `left_work` says that work
