@@ -1,6 +1,7 @@
 //! Building a runtime: options, their defaults, and what they may be.
 
 use crate::error::BuildError;
+use crate::fault;
 use crate::runtime::Runtime;
 use crate::scheduler::{Config, Shared, start_workers};
 use gorge_coroutine::stack::DEFAULT_RESERVE;
@@ -123,6 +124,7 @@ impl Builder {
             seed: self.seed.unwrap_or_else(random_seed),
             migrating: self.migrating,
         };
+        fault::install();
         let shared = Shared::new(config)?;
         match start_workers(&shared) {
             Ok(threads) => Ok(Runtime::from_parts(shared, threads)),

@@ -16,6 +16,8 @@ mod dump;
 #[cfg(not(gorge_loom))]
 mod error;
 #[cfg(not(gorge_loom))]
+mod fault;
+#[cfg(not(gorge_loom))]
 pub mod goroutine;
 #[cfg(not(gorge_loom))]
 mod runtime;

@@ -13,13 +13,18 @@
 //! pointer while the coroutine runs. Unwinders and debuggers follow it from
 //! the coroutine's first frame into the resumer.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use aarch64::{finish, prepare, resume, suspend};
+
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::{finish, prepare, resume, suspend};
 
-#[cfg(not(target_arch = "x86_64"))]
-compile_error!("gorge-coroutine has a context switch for x86-64 only so far");
+#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
+compile_error!("gorge-coroutine has a context switch for x86-64 and AArch64 only");
 
 /// The function a coroutine starts in. It gets the first resume's word and the
 /// address of the link word, and ends by [`finish`].

@@ -10,6 +10,7 @@ use super::machine::Machine;
 use super::shared::Shared;
 use super::steal::{Looks, settle};
 use super::{current, processor::Queued};
+use crate::fault;
 use crate::goroutine::GRef;
 use crate::primitive::{barrier, spin_hint};
 use crate::timer::NEVER;
@@ -50,6 +51,7 @@ pub(crate) fn start_workers(shared: &Arc<Shared>) -> io::Result<Vec<thread::Join
             thread::Builder::new()
                 .name(format!("{}-{index}", shared.config.thread_name))
                 .spawn(move || {
+                    let _alternate = fault::AlternateStack::install();
                     let machine = Machine::new(shared, index);
                     current::with(&machine, || machine.run());
                 })
