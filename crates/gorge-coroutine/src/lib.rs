@@ -2,12 +2,14 @@
 #![doc = include_str!("../README.md")]
 
 mod arch;
+mod call;
 mod coroutine;
 pub mod fiber;
 mod sanitizer;
 pub mod stack;
 mod unwind;
 
+pub use call::call_on;
 pub use coroutine::{Coroutine, CoroutineResult, Yielder};
-pub use stack::{OwnedStack, PooledStack, Stack, StackError, StackPool};
+pub use stack::{OwnedStack, PooledStack, Stack, StackClasses, StackError, StackPool};
 pub use unwind::ForcedUnwind;

@@ -23,6 +23,8 @@ pub mod goroutine;
 mod runtime;
 #[cfg(not(gorge_loom))]
 mod scheduler;
+#[cfg(not(gorge_loom))]
+pub mod stack;
 pub mod time;
 #[cfg(not(gorge_loom))]
 mod timer;

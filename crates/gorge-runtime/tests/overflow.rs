@@ -1,6 +1,6 @@
 //! Stack overflows and other faults, each in a child process.
 
-use gorge_runtime::{Runtime, go, goroutine};
+use gorge_runtime::{Runtime, go, goroutine, stack};
 use std::env;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
@@ -33,7 +33,15 @@ fn the_child() {
             named.spawn(|| recurse(1)).expect("spawned").join()
         })),
         "frame" => drop(runtime.run(|| go(|| huge_frame(7)).join())),
+        "segment" => {
+            drop(runtime.run(|| go(|| stack::grow(usize::MAX, 512 * 1024, || recurse(1))).join()))
+        }
         "thread" => drop(std::hint::black_box(recurse(1))),
+        "thread segment" => drop(std::hint::black_box(stack::grow(
+            usize::MAX,
+            512 * 1024,
+            || recurse(1),
+        ))),
         "null" => runtime.run(|| {
             // SAFETY: none: the fault is the point.
             unsafe { std::ptr::without_provenance_mut::<u8>(8).write_volatile(1) }
@@ -87,6 +95,13 @@ fn a_frame_larger_than_the_stack_is_an_overflow() {
         "frame",
         &["fatal: stack overflow in goroutine ", "256 KiB reserve"],
     );
+}
+
+#[test]
+fn an_overflow_of_a_grown_segment_is_reported_with_the_segments_reserve() {
+    assert_overflow("segment", &["in goroutine ", "512 KiB reserve exceeded"]);
+    let parts = ["in a stack segment of a thread: 512 KiB reserve exceeded"];
+    assert_overflow("thread segment", &parts);
 }
 
 #[test]

@@ -7,7 +7,7 @@ pub use gorge_patterns as patterns;
 pub use gorge_runtime::{
     BuildError, Builder, Goroutine, GoroutineDump, GoroutineId, GoroutineSnapshot, GoroutineState,
     JoinError, JoinHandle, Runtime, blocking, go, goroutine, max_procs, num_goroutines, run, scope,
-    time, yield_now,
+    stack, time, yield_now,
 };
 pub use gorge_sync as sync;
 

@@ -1,18 +1,21 @@
 //! Stacks: what a fiber needs of one, and the two kinds this crate provides.
 //!
 //! * [`OwnedStack`]: one mapping for one stack.
-//! * [`PooledStack`]: a slot of a [`StackPool`]'s slabs, given back on drop.
+//! * [`PooledStack`]: a slot of a [`StackPool`]'s slabs, given back on drop;
+//!   [`StackClasses`] holds a pool for each size.
 //!
 //! Address space is reserved, pages are committed when first touched, and the
 //! page below every stack is a guard: touching it is a fault, never silent
 //! corruption.
 
+mod classes;
 mod error;
 mod guard;
 mod mapping;
 mod owned;
 mod pool;
 
+pub use classes::StackClasses;
 pub use error::StackError;
 pub use owned::OwnedStack;
 pub use pool::{PoolStatistics, PooledStack, StackPool};
@@ -27,6 +30,9 @@ pub const MIN_RESERVE: usize = 16 * 1024;
 
 /// The largest reserve.
 pub const MAX_RESERVE: usize = 1 << 30;
+
+/// Bytes of the guard below a stack: at least a page. An access there faults.
+pub const GUARD_BYTES: usize = 4096;
 
 /// Memory that a fiber can run on.
 ///

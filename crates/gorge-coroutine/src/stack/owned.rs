@@ -25,6 +25,11 @@ impl OwnedStack {
         Method::detect(mapping.start())?;
         Ok(OwnedStack { mapping })
     }
+
+    /// Bytes of address space, the guard page included.
+    pub fn reserve(&self) -> usize {
+        self.mapping.bytes()
+    }
 }
 
 // SAFETY: the mapping is private to this value and stays mapped until its drop;

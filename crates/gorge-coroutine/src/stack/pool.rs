@@ -204,11 +204,6 @@ impl PooledStack {
     pub fn reserve(&self) -> usize {
         self.pool.reserve
     }
-
-    /// Bytes of the guard below the stack's limit.
-    pub fn guard_bytes(&self) -> usize {
-        page_size()
-    }
 }
 
 impl Drop for PooledStack {

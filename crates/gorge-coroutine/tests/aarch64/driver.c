@@ -24,7 +24,7 @@ extern _Noreturn void probe_finish(word *base, word arg);
 extern word probe_resume_holding(void *sp, word *base, word arg, void **new_sp,
                                  uint64_t *words, double *floats);
 extern word probe_suspend_holding(word *base, word arg, uint64_t *words, double *floats);
-extern long probe_valgrind(void *limit, void *top);
+extern void probe_valgrind(void *limit, void *top);
 
 /* The linker's names for the pages that hold the probe. */
 extern char __start_gorge_text[], __stop_gorge_text[];
@@ -360,8 +360,9 @@ int main(int argc, char **argv)
     check_many_switches();
     check_held_values();
     check_backtrace();
-    /* Not under valgrind, the request does nothing and has no answer. */
-    CHECK(probe_valgrind(&argc, &argv) == 0);
+    /* Without valgrind, its requests do nothing. */
+    char stack[64];
+    probe_valgrind(stack, stack + sizeof stack);
     puts("all checks passed");
     return 0;
 }

@@ -1,17 +1,22 @@
 //! The four operations of `src/arch/` as functions that `driver.c` can call.
 //!
-//! `src/arch/mod.rs` is compiled as it stands, so the compiler checks the asm
+//! The crate's files are compiled as they stand, so the compiler checks the asm
 //! operands and allocates registers around them as it would in the crate.
 
-#![feature(no_core)]
+#![feature(no_core, prelude_import)]
 #![no_core]
 #![allow(internal_features)]
 
 #[macro_use]
 extern crate std;
+#[prelude_import]
+#[allow(unused_imports, reason = "names found through a prelude do not count as uses")]
+use std::prelude::*;
 
 #[path = "../../src/arch/mod.rs"]
 mod arch;
+#[path = "../../src/valgrind.rs"]
+mod valgrind;
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn probe_prepare(base: *mut usize, entry: arch::Entry) -> *mut u8 {
@@ -97,4 +102,13 @@ pub unsafe extern "C" fn probe_suspend_holding(
     floats: *mut f64,
 ) -> usize {
     unsafe { holding!(words, floats, arch::suspend(base, arg)) }
+}
+
+/// Registers a stack with valgrind and removes it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn probe_valgrind(
+    limit: std::ptr::NonNull<u8>,
+    top: std::ptr::NonNull<u8>,
+) {
+    let _registration = valgrind::Registration::new(limit, top);
 }

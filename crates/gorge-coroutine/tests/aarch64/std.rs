@@ -1,8 +1,8 @@
-//! A stand-in for `std` with the few items that `src/arch/` and its probe name.
+//! A stand-in for `std` with the few items that the code under test names.
 //!
-//! No AArch64 standard library is needed to compile the context switch, only
-//! the compiler's own built-ins under their usual paths. The lang items are
-//! those without which rustc compiles nothing.
+//! `src/arch/` and `src/valgrind.rs` need no AArch64 standard library, only the
+//! compiler's own built-ins under their usual paths. The lang items here are
+//! those without which rustc does not compile them.
 
 #![feature(no_core, lang_items, rustc_attrs, intrinsics, decl_macro, auto_traits)]
 #![no_core]
@@ -28,29 +28,64 @@ pub unsafe auto trait Freeze {}
 #[lang = "copy"]
 pub trait Copy: Sized {}
 
+#[lang = "drop"]
+pub trait Drop {
+    fn drop(&mut self);
+}
+#[lang = "drop_in_place"]
+fn drop_in_place<T: PointeeSized>(_: *mut T) {}
+#[lang = "sub"]
+pub trait Sub<Other = Self> {
+    type Output;
+    fn sub(self, other: Other) -> Self::Output;
+}
+
 impl Copy for u64 {}
 impl Copy for usize {}
+impl Copy for isize {}
 impl Copy for f64 {}
 impl<T: PointeeSized> Copy for *mut T {}
+impl<T: PointeeSized> Copy for *const T {}
+impl<T: PointeeSized> LegacyReceiver for &T {}
+impl<T: PointeeSized> LegacyReceiver for &mut T {}
+
+impl Sub for usize {
+    type Output = usize;
+    fn sub(self, other: usize) -> usize {
+        intrinsics::wrapping_sub(self, other)
+    }
+}
+
+pub mod prelude {
+    pub use crate::Drop;
+}
+
+pub mod ptr {
+    #[repr(transparent)]
+    pub struct NonNull<T>(*mut T);
+
+    impl<T> super::Copy for NonNull<T> {}
+
+    impl<T> NonNull<T> {
+        pub fn as_ptr(self) -> *mut T {
+            self.0
+        }
+    }
+}
 
 impl<T> *mut T {
-    #[inline(always)]
     pub unsafe fn add(self, count: usize) -> *mut T {
         unsafe { intrinsics::offset(self, count) }
     }
-    #[inline(always)]
     pub unsafe fn sub(self, count: usize) -> *mut T {
-        unsafe { intrinsics::arith_offset(self, intrinsics::negated(count)) as *mut T }
+        unsafe { intrinsics::offset(self, intrinsics::wrapping_sub(0, count as isize)) }
     }
-    #[inline(always)]
     pub unsafe fn write(self, value: T) {
         unsafe { intrinsics::volatile_store(self, value) }
     }
-    #[inline(always)]
     pub unsafe fn read(self) -> T {
         unsafe { intrinsics::volatile_load(self) }
     }
-    #[inline(always)]
     pub fn cast<U>(self) -> *mut U {
         self as *mut U
     }
@@ -58,21 +93,13 @@ impl<T> *mut T {
 
 mod intrinsics {
     #[rustc_intrinsic]
-    pub unsafe fn offset<P, Delta>(pointer: P, count: Delta) -> P;
-    #[rustc_intrinsic]
-    pub unsafe fn arith_offset<T>(pointer: *const T, count: isize) -> *const T;
+    pub unsafe fn offset<Pointer, Count>(pointer: Pointer, count: Count) -> Pointer;
     #[rustc_intrinsic]
     pub unsafe fn volatile_load<T>(pointer: *const T) -> T;
     #[rustc_intrinsic]
     pub unsafe fn volatile_store<T>(pointer: *mut T, value: T);
     #[rustc_intrinsic]
-    fn wrapping_sub<T: super::Copy>(a: T, b: T) -> T;
-
-    #[inline(always)]
-    pub fn negated(count: usize) -> isize {
-        wrapping_sub(0, count as isize)
-    }
-    impl super::Copy for isize {}
+    pub fn wrapping_sub<T: super::Copy>(a: T, b: T) -> T;
 }
 
 pub mod arch {

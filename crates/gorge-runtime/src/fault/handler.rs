@@ -3,7 +3,8 @@
 use super::message::Message;
 use crate::goroutine::G;
 use crate::scheduler::current;
-use gorge_coroutine::Stack;
+use crate::stack;
+use gorge_coroutine::stack::GUARD_BYTES;
 use std::ffi::{c_int, c_void};
 use std::mem::{self, MaybeUninit};
 use std::sync::Once;
@@ -46,52 +47,66 @@ unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: 
     // SAFETY: the kernel passes a valid `info`; for these signals it holds an
     // address.
     let address = unsafe { (*info).si_addr() } as usize;
-    if let Some(g) = current::goroutine() {
-        // SAFETY: the goroutine that runs on this thread is alive, and its run
-        // part is not being changed while its own code runs.
-        let g = unsafe { g.as_ref() };
-        if let Some(reserve) = overflowed(g, address) {
-            report(g, reserve);
-            // SAFETY: async-signal-safe.
-            unsafe { libc::abort() }
-        }
+    if let Some(reserve) = overflowed(address) {
+        report(reserve);
+        // SAFETY: async-signal-safe.
+        unsafe { libc::abort() }
     }
     // SAFETY: the arguments are the kernel's own.
     unsafe { pass_on(signal, info, context) }
 }
 
-/// The reserve of the goroutine's stack, if `address` is in the guard page
-/// below it.
-fn overflowed(g: &G, address: usize) -> Option<usize> {
-    // SAFETY: the goroutine runs on this thread and is interrupted, so nobody
-    // changes its stack; a plain read.
-    let stack = unsafe { (*g.run.get()).stack.as_ref() }?;
-    let limit = stack.limit().as_ptr() as usize;
-    let guard = limit - stack.guard_bytes()..limit;
-    guard.contains(&address).then(|| stack.reserve())
+/// The reserve of the stack or segment that this thread runs on, if `address` is
+/// in the guard below it. `None` for a thread's own stack, which is std's to
+/// report.
+fn overflowed(address: usize) -> Option<usize> {
+    let extent = match current::goroutine() {
+        Some(_) => stack::extent(),
+        None => stack::thread_segment()?,
+    };
+    let guard = extent.limit.checked_sub(GUARD_BYTES)?..extent.limit;
+    guard.contains(&address).then_some(extent.reserve)
 }
 
-fn report(g: &G, reserve: usize) {
+fn report(reserve: usize) {
     let mut message = Message::new();
-    message
-        .text("\nfatal: stack overflow in goroutine ")
-        .decimal(g.id().as_u64());
-    // SAFETY: the goroutine runs, so it is in one life, with one name.
-    if let Some(name) = unsafe { g.label.name() } {
-        message.text(" \"").text(name).text("\"");
+    message.text("\nfatal: stack overflow in ");
+    let g = current::goroutine();
+    match &g {
+        // SAFETY: the goroutine runs, so it is in one life, with one name.
+        Some(g) => unsafe { identify(&mut message, g.as_ref()) },
+        None => {
+            message.text("a stack segment of a thread");
+        }
     }
     message
         .text(": ")
         .decimal(reserve as u64 / 1024)
         .text(" KiB reserve exceeded\n")
-        .text("(raise it with Builder::stack_reserve)\n")
+        .text("(raise it with Builder::stack_reserve, or recurse through stack::grow)\n\n")
         .print();
-    message
-        .text("\ngoroutine ")
-        .decimal(g.id().as_u64())
-        .text(" [running]:\n")
-        .print();
-    print_frames();
+    // A plain thread's alternate stack is too small for an unwinder.
+    if let Some(g) = g {
+        // SAFETY: as above.
+        let id = unsafe { g.as_ref() }.id().as_u64();
+        message
+            .text("goroutine ")
+            .decimal(id)
+            .text(" [running]:\n")
+            .print();
+        print_frames();
+    }
+}
+
+/// # Safety
+///
+/// The goroutine stays in this life.
+unsafe fn identify(message: &mut Message, g: &G) {
+    message.text("goroutine ").decimal(g.id().as_u64());
+    // SAFETY: the caller's contract.
+    if let Some(name) = unsafe { g.label.name() } {
+        message.text(" \"").text(name).text("\"");
+    }
 }
 
 /// Prints the addresses of the frames below the handler.
@@ -129,8 +144,7 @@ unsafe extern "C" {
 }
 
 fn load_address() -> usize {
-    // SAFETY: only the address of the symbol is taken.
-    unsafe { (&raw const __executable_start).addr() }
+    (&raw const __executable_start).addr()
 }
 
 /// # Safety

@@ -35,6 +35,7 @@ use crate::park::{Owner, ParkCell, Waiter};
 use crate::primitive::RawLock;
 use crate::primitive::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use crate::scheduler::Shared;
+use crate::stack::Extent;
 use gorge_coroutine::PooledStack;
 use gorge_coroutine::fiber::{Fiber, Suspender};
 use life::Life;
@@ -78,6 +79,10 @@ pub(crate) struct Run {
     pub(crate) fiber: Option<Fiber>,
     pub(crate) stack: Option<PooledStack>,
     pub(crate) suspender: Option<Suspender>,
+    /// The stack or segment that the goroutine runs on now.
+    pub(crate) extent: Extent,
+    /// A segment kept for the next call of `stack::grow`.
+    pub(crate) spare: Option<PooledStack>,
     pub(crate) migrating: bool,
     /// The scope that the goroutine was started in.
     pub(crate) family: Option<Arc<scope::Family>>,
@@ -156,6 +161,11 @@ impl G {
                 fiber: None,
                 stack: None,
                 suspender: None,
+                extent: Extent {
+                    limit: 0,
+                    reserve: 0,
+                },
+                spare: None,
                 migrating: false,
                 family: None,
                 task: Task::empty(),

@@ -11,6 +11,7 @@ use crate::error::Failure;
 use crate::goroutine::{Completion, G, GRef, NO_HOME, Run};
 use crate::park::{self, CLAIMED, SHIELD};
 use crate::primitive::atomic::Ordering;
+use crate::stack::Extent;
 use crate::timer;
 use crate::trace;
 use gorge_coroutine::fiber::{Fiber, Resumed, Suspender};
@@ -281,6 +282,7 @@ impl Machine {
             match self.processor().take_stack(&self.shared.stacks) {
                 Ok(stack) => {
                     (*run).fiber = Some(Fiber::new(&stack, body));
+                    (*run).extent = Extent::of(&stack);
                     (*run).stack = Some(stack);
                     if !(*run).migrating {
                         g.as_ref().set_home(self.number());
@@ -343,6 +345,7 @@ impl Machine {
             if let Some(fiber) = (*run).fiber.take() {
                 fiber.retire();
             }
+            crate::stack::forget_spare(run);
             if let Some(stack) = (*run).stack.take() {
                 self.processor().keep_stack(stack);
             }

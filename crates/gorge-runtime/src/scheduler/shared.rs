@@ -10,7 +10,7 @@ use crate::primitive::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::primitive::barrier;
 use crate::timer::{Clock, NEVER};
 use crossbeam_deque::Injector;
-use gorge_coroutine::{StackError, StackPool};
+use gorge_coroutine::{StackClasses, StackError, StackPool};
 use parking_lot::{Condvar, Mutex};
 use std::ptr::NonNull;
 use std::sync::{Arc, Weak};
@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) blocking: BlockingPool,
     pub(super) stacks: StackPool,
+    /// Stacks for goroutines that need more than theirs for a while.
+    pub(crate) segments: StackClasses,
     pub(super) machines: Box<[Remote]>,
     pub(super) processors: Box<[Processor]>,
     pub(super) global: Injector<Queued>,
@@ -62,6 +64,7 @@ impl Shared {
             clock: Clock::start(),
             blocking: BlockingPool::new(config.max_blocking_threads, config.thread_name.clone()),
             stacks,
+            segments: StackClasses::new(),
             machines: (0..procs)
                 .map(|_| Remote {
                     inbox: Inbox::new(),

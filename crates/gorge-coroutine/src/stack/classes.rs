@@ -1,0 +1,72 @@
+//! One pool per size class: powers of two from 16 KiB to 1 GiB.
+
+use super::{MAX_RESERVE, MIN_RESERVE, PooledStack, StackError, StackPool};
+use std::sync::OnceLock;
+
+const CLASSES: usize = (MAX_RESERVE / MIN_RESERVE).ilog2() as usize + 1;
+
+/// Pools for stacks of any reserve. Each is made when it is first used.
+#[derive(Default)]
+pub struct StackClasses {
+    pools: [OnceLock<StackPool>; CLASSES],
+}
+
+impl StackClasses {
+    /// No pools yet.
+    pub const fn new() -> StackClasses {
+        StackClasses {
+            pools: [const { OnceLock::new() }; CLASSES],
+        }
+    }
+
+    /// Takes a stack with `reserve` bytes of address space or more: the next
+    /// power of two.
+    ///
+    /// # Errors
+    ///
+    /// If the reserve is above 1 GiB, or the system refuses to map more.
+    pub fn take(&self, reserve: usize) -> Result<PooledStack, StackError> {
+        self.pool(reserve)?.take()
+    }
+
+    /// The pool that serves this reserve.
+    ///
+    /// # Errors
+    ///
+    /// If the reserve is above 1 GiB.
+    pub fn pool(&self, reserve: usize) -> Result<&StackPool, StackError> {
+        if reserve > MAX_RESERVE {
+            return Err(StackError::ReserveTooLarge { requested: reserve });
+        }
+        let class_bytes = reserve.max(MIN_RESERVE).next_power_of_two();
+        let pool = &self.pools[(class_bytes / MIN_RESERVE).ilog2() as usize];
+        if pool.get().is_none() {
+            // Two threads may make one each; the second is dropped, unused.
+            drop(pool.set(StackPool::new(class_bytes)?));
+        }
+        match pool.get() {
+            Some(pool) => Ok(pool),
+            None => unreachable!("set above, and never unset"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reserve_is_served_by_the_next_power_of_two() {
+        let classes = StackClasses::new();
+        for (asked, got) in [
+            (0, MIN_RESERVE),
+            (MIN_RESERVE, MIN_RESERVE),
+            (MIN_RESERVE + 1, 2 * MIN_RESERVE),
+            (100_000, 128 * 1024),
+            (MAX_RESERVE, MAX_RESERVE),
+        ] {
+            assert_eq!(classes.take(asked).expect("a stack").reserve(), got);
+        }
+        assert!(classes.take(MAX_RESERVE + 1).is_err());
+    }
+}

@@ -1,0 +1,205 @@
+//! Deep recursion: how much stack is left, and continuing on a new segment.
+//!
+//! A segment is a stack of its own, on which [`grow`] calls its function. The
+//! goroutine may wait there as anywhere: its position is then on the segment.
+//! One segment is kept for the next call, by the goroutine or the thread, so
+//! that a loop that crosses the boundary again and again maps nothing.
+
+use crate::goroutine::Run;
+use crate::scheduler::current;
+use gorge_coroutine::{OwnedStack, PooledStack, Stack, StackError, call_on};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// The stack, or the segment of it, that something runs on: the lowest usable
+/// address, and the bytes of its reserve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) limit: usize,
+    pub(crate) reserve: usize,
+}
+
+impl Extent {
+    pub(crate) fn of(stack: &PooledStack) -> Extent {
+        Extent {
+            limit: stack.limit().as_ptr() as usize,
+            reserve: stack.reserve(),
+        }
+    }
+}
+
+thread_local! {
+    /// The extent of a plain OS thread: its own stack's, with a reserve of zero
+    /// because std reports its overflow, or a segment's. A limit of zero until
+    /// somebody asks.
+    static EXTENT: Cell<Extent> = const { Cell::new(Extent { limit: 0, reserve: 0 }) };
+    /// The segment kept for a thread's next call.
+    static SPARE: Cell<Option<OwnedStack>> = const { Cell::new(None) };
+}
+
+/// Bytes of stack that are left to the caller, before the guard page.
+///
+/// On a goroutine, of its stack's reserve or of the segment it runs on; on an
+/// OS thread, of the thread's stack.
+///
+/// # Examples
+///
+/// ```
+/// assert!(gorge_runtime::stack::remaining() > 10_000);
+/// ```
+pub fn remaining() -> usize {
+    stack_pointer().saturating_sub(extent().limit)
+}
+
+/// Calls `f`, on a new segment of at least `bytes` bytes if fewer than
+/// `red_zone` bytes of stack are left.
+///
+/// Call it at the entry of a recursive function: the recursion then goes as
+/// deep as there is memory.
+///
+/// # Panics
+///
+/// A panic of `f` continues here, and so does a cancel. If no segment can be
+/// had, the message says what to raise.
+///
+/// # Examples
+///
+/// ```
+/// use gorge_runtime::stack;
+///
+/// fn depth(n: u32) -> u32 {
+///     stack::grow(32 * 1024, 1 << 20, || if n == 0 { 0 } else { 1 + depth(n - 1) })
+/// }
+/// assert_eq!(depth(100_000), 100_000);
+/// ```
+#[inline]
+pub fn grow<R>(red_zone: usize, bytes: usize, f: impl FnOnce() -> R) -> R {
+    if remaining() >= red_zone {
+        f()
+    } else {
+        on_segment(bytes, f)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn on_segment<R>(bytes: usize, f: impl FnOnce() -> R) -> R {
+    let result = match current::goroutine() {
+        // SAFETY: the goroutine's own code asks, so its run part is there, and
+        // its own.
+        Some(g) => on_goroutine_segment(unsafe { g.as_ref().run.get() }, bytes, f),
+        None => on_thread_segment(bytes, f),
+    };
+    result.unwrap_or_else(|error| panic!("no stack segment of {bytes} bytes: {error}"))
+}
+
+fn on_goroutine_segment<R>(
+    run: *mut Run,
+    bytes: usize,
+    f: impl FnOnce() -> R,
+) -> Result<R, StackError> {
+    // SAFETY: the run part is the calling goroutine's own, also after `f`
+    // waited and changed threads; no reference to it is held across `f`.
+    unsafe {
+        let segment = match (*run).spare.take() {
+            Some(segment) if segment.reserve() >= bytes => segment,
+            _ => match current::machine() {
+                Some(machine) => machine.shared().segments.take(bytes)?,
+                None => unreachable!("a goroutine runs on a machine"),
+            },
+        };
+        let outer = (*run).extent;
+        (*run).extent = Extent::of(&segment);
+        let result = catch_unwind(AssertUnwindSafe(|| call_on(&segment, f)));
+        (*run).extent = outer;
+        (*run).spare = Some(segment);
+        Ok(result.unwrap_or_else(|panic| resume_unwind(panic)))
+    }
+}
+
+fn on_thread_segment<R>(bytes: usize, f: impl FnOnce() -> R) -> Result<R, StackError> {
+    // Without the spare, during a thread's last moments, each call maps its own.
+    let spare = SPARE.try_with(Cell::take).ok().flatten();
+    let segment = match spare {
+        Some(segment) if segment.reserve() >= bytes => segment,
+        _ => OwnedStack::new(bytes)?,
+    };
+    let inner = Extent {
+        limit: segment.limit().as_ptr() as usize,
+        reserve: segment.reserve(),
+    };
+    let outer = EXTENT.replace(inner);
+    // SAFETY: the segment is this call's; a thread's frames are not leaked.
+    let result = catch_unwind(AssertUnwindSafe(|| unsafe { call_on(&segment, f) }));
+    EXTENT.set(outer);
+    // During a thread's last moments the segment is dropped with the closure.
+    let _ = SPARE.try_with(|spare| spare.set(Some(segment)));
+    Ok(result.unwrap_or_else(|panic| resume_unwind(panic)))
+}
+
+/// The extent that the caller runs on. Reads memory of this thread only, so
+/// that a signal handler may ask, once somebody else has.
+pub(crate) fn extent() -> Extent {
+    match current::goroutine() {
+        // SAFETY: the goroutine that runs on this thread is alive, and its
+        // extent changes by its own code only.
+        Some(g) => unsafe { (*g.as_ref().run.get()).extent },
+        None => {
+            let known = EXTENT.get();
+            if known.limit != 0 {
+                known
+            } else {
+                find_thread_extent()
+            }
+        }
+    }
+}
+
+/// The segment that a plain thread runs on, if it does; for a signal handler.
+pub(crate) fn thread_segment() -> Option<Extent> {
+    let extent = EXTENT.get();
+    (extent.reserve != 0).then_some(extent)
+}
+
+#[cold]
+fn find_thread_extent() -> Extent {
+    let extent = Extent {
+        limit: thread_limit().unwrap_or(1),
+        reserve: 0,
+    };
+    EXTENT.set(extent);
+    extent
+}
+
+/// The lowest usable address of this thread's stack.
+fn thread_limit() -> Option<usize> {
+    let mut attributes = std::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
+    let (mut low, mut size, mut guard) = (std::ptr::null_mut(), 0, 0);
+    // SAFETY: the attributes are initialised by the first call, when it
+    // succeeds, and destroyed by the last.
+    unsafe {
+        if libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) != 0 {
+            return None;
+        }
+        let attributes = attributes.as_mut_ptr();
+        let found = libc::pthread_attr_getstack(attributes, &mut low, &mut size) == 0
+            && libc::pthread_attr_getguardsize(attributes, &mut guard) == 0;
+        libc::pthread_attr_destroy(attributes);
+        found.then(|| low as usize + guard)
+    }
+}
+
+/// An address in the caller's frame, close to its stack pointer.
+#[inline(always)]
+fn stack_pointer() -> usize {
+    let here = 0u8;
+    (&raw const here).addr()
+}
+
+/// # Safety
+///
+/// The goroutine has ended: its spare segment goes back to its pool.
+pub(crate) unsafe fn forget_spare(run: *mut Run) {
+    // SAFETY: the caller's contract.
+    drop(unsafe { (*run).spare.take() });
+}
