@@ -14,14 +14,15 @@
 )]
 
 use crate::finding::Verdict;
-use crate::flags::Flags;
+use crate::flags::{Flags, Grammar};
+use crate::line;
 use crate::step::{Ending, Runner};
-use crate::tally::Tally;
+use crate::tally::{self, Tally};
 use crate::{Failure, layers, tidy, workspace};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A step: its name for `--only`, and what it does.
 struct Step {
@@ -80,6 +81,9 @@ const STEPS: &[Step] = &[
     },
 ];
 
+/// How wide the names of steps are in our output.
+const WIDTH: usize = 16;
+
 /// What the documentation step adds to the environment.
 const RUSTDOC_FLAGS: (&str, &str) = ("RUSTDOCFLAGS", "-D warnings");
 
@@ -98,7 +102,13 @@ struct Outcome {
 /// Runs the steps that `arguments` ask for.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), Failure> {
     let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
-    let flags = Flags::parse(arguments, &names).map_err(Failure::Usage)?;
+    let grammar = Grammar {
+        command: "ci",
+        flags: &["--only", "--list", "--verbose", "--time-limit"],
+        noun: "step",
+        names: &names,
+    };
+    let flags = grammar.parse(arguments).map_err(Failure::Usage)?;
     if flags.list {
         print!("{}", list());
         return Ok(());
@@ -106,13 +116,17 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), Failure> {
     let runner = Runner::new(flags.time_limit, flags.verbose)?;
     let start = Instant::now();
     let mut tests: Option<Tally> = None;
-    for step in STEPS.iter().filter(|step| is_wanted(step, &flags)) {
+    for step in STEPS.iter().filter(|step| flags.wants(step.name)) {
         let outcome = run_step(step, root, &runner, &flags)?;
         if matches!(step.work, Work::Test(_)) {
             *tests.get_or_insert_default() += outcome.tests;
         }
     }
-    println!("{}{}", dotted("total"), result("ok", start.elapsed(), ""));
+    println!(
+        "{}{}",
+        line::dotted("total", WIDTH),
+        line::result("ok", start.elapsed(), "")
+    );
     if let Some(tests) = tests {
         println!("{tests}");
     }
@@ -128,10 +142,6 @@ pub(crate) fn list() -> String {
     list
 }
 
-fn is_wanted(step: &Step, flags: &Flags) -> bool {
-    flags.only.is_empty() || flags.only.iter().any(|name| name == step.name)
-}
-
 /// Runs one step and prints its line; on failure also its output and how to repeat it.
 fn run_step(step: &Step, root: &Path, runner: &Runner, flags: &Flags) -> Result<Outcome, Failure> {
     let name = step.name;
@@ -139,7 +149,7 @@ fn run_step(step: &Step, root: &Path, runner: &Runner, flags: &Flags) -> Result<
         println!("{name}: {}", step.command());
     } else {
         // The rest of the line follows when the step has ended.
-        print!("{}", dotted(name));
+        print!("{}", line::dotted(name, WIDTH));
         io::stdout().flush()?;
     }
     let start = Instant::now();
@@ -147,9 +157,12 @@ fn run_step(step: &Step, root: &Path, runner: &Runner, flags: &Flags) -> Result<
     // An error goes on a line of its own.
     let outcome = outcome.inspect_err(|_| println!())?;
     if flags.verbose {
-        print!("{}", dotted(name));
+        print!("{}", line::dotted(name, WIDTH));
     }
-    println!("{}", result(&outcome.label, start.elapsed(), &outcome.note));
+    println!(
+        "{}",
+        line::result(&outcome.label, start.elapsed(), &outcome.note)
+    );
     let Err(failure) = outcome.ending else {
         return Ok(outcome);
     };
@@ -158,18 +171,6 @@ fn run_step(step: &Step, root: &Path, runner: &Runner, flags: &Flags) -> Result<
     }
     println!("repeat it with: {}", step.command());
     Err(failure)
-}
-
-/// How the line of a step begins, such as `fmt ............`.
-fn dotted(name: &str) -> String {
-    format!("{:.<16}", format!("{name} "))
-}
-
-/// How the line of a step goes on, such as ` ok  41.2 s  312 passed`.
-fn result(label: &str, time: Duration, note: &str) -> String {
-    let seconds = time.as_secs_f64();
-    let result = format!(" {label}  {seconds:.1} s  {note}");
-    result.trim_end().to_owned()
 }
 
 impl Step {
@@ -214,7 +215,7 @@ impl Work {
             _ => String::new(),
         };
         let output = match (self, ending) {
-            (Work::Test(_), Ending::Exited(_)) => without_passed_tests(&output),
+            (Work::Test(_), Ending::Exited(_)) => tally::without_passed_tests(&output),
             _ => output,
         };
         Outcome {
@@ -229,13 +230,6 @@ impl Work {
             tests,
         }
     }
-}
-
-/// The output of tests without the lines of those that passed, among which a failure is hard to find.
-fn without_passed_tests(output: &str) -> String {
-    let is_passed = |line: &&str| line.starts_with("test ") && line.trim_end().ends_with(" ... ok");
-    let lines = output.split_inclusive('\n');
-    lines.filter(|line| !is_passed(line)).collect()
 }
 
 /// The outcome of a check of our own.
@@ -272,14 +266,6 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_name_result_time_and_note() {
-        let line = dotted("fmt") + &result("ok", Duration::from_millis(440), "");
-        assert_eq!(line, "fmt ............ ok  0.4 s");
-        let line = dotted("test-release") + &result("ok", Duration::from_secs(41), "312 passed");
-        assert_eq!(line, "test-release ... ok  41.0 s  312 passed");
-    }
-
-    #[test]
     fn the_list_has_a_command_for_every_step() {
         let list = list();
         assert_eq!(list.lines().count(), STEPS.len());
@@ -296,9 +282,9 @@ mod tests {
     #[test]
     fn only_names_the_wanted_steps() {
         let mut flags = Flags::default();
-        assert!(STEPS.iter().all(|step| is_wanted(step, &flags)));
+        assert!(STEPS.iter().all(|step| flags.wants(step.name)));
         flags.only = vec!["tidy".to_owned(), "docs".to_owned()];
-        let wanted = STEPS.iter().filter(|step| is_wanted(step, &flags));
+        let wanted = STEPS.iter().filter(|step| flags.wants(step.name));
         assert!(wanted.map(|step| step.name).eq(["tidy", "docs"]));
     }
 

@@ -7,12 +7,19 @@ mod ci;
 mod finding;
 mod flags;
 mod layers;
+mod line;
+mod loom;
+mod sanitizer;
 mod step;
+mod stress;
+mod suite;
 mod tally;
 mod tidy;
+mod trial;
 mod workspace;
 
 use finding::Verdict;
+use sanitizer::Sanitizer;
 use std::env;
 use std::io;
 use std::process::ExitCode;
@@ -73,6 +80,10 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
             expect_none(command, arguments)?;
             report(&layers::check(&root)?)
         }
+        "loom" => loom::run(&root, arguments),
+        "tsan" => sanitizer::run(&root, Sanitizer::Thread, arguments),
+        "asan" => sanitizer::run(&root, Sanitizer::Address, arguments),
+        "stress" => stress::run(&root, arguments),
         "help" | "--help" | "-h" => {
             print!("{}", help());
             Ok(())
@@ -111,6 +122,21 @@ cargo xtask ci [FLAGS]   run every check, stop at the first that fails
     --time-limit SECONDS   kill a step that takes longer (600)
 cargo xtask tidy         check the rules of style over all files
 cargo xtask layers       check that crates depend only on layers below them
+cargo xtask loom [FLAGS] run the models, which go through all interleavings
+    --only CRATE[,CRATE]   those of these crates alone
+    --preemptions N        how often a thread may be stopped (2)
+    --time-limit SECONDS   kill a crate's models that take longer (600)
+cargo xtask tsan [FLAGS] run the tests under ThreadSanitizer
+cargo xtask asan [FLAGS] run the tests under AddressSanitizer
+    --only CRATE[,CRATE]   those of these crates alone
+    --seconds N            stress tests go on for so long
+    --time-limit SECONDS   kill a test binary that takes longer (600)
+cargo xtask stress [FLAGS]
+                         run the stress tests, then all tests in rounds
+    --only CRATE[,CRATE]   those of these crates alone
+    --seconds N            how long each of the two parts goes on (60)
+    --sanitizer tsan|asan  build them with a sanitizer
+    --time-limit SECONDS   kill a test binary that takes longer (600)
 cargo xtask help         show this text
 
 Steps of ci:
@@ -152,7 +178,28 @@ mod tests {
     #[test]
     fn help_names_every_command_and_step() {
         let help = help();
-        for word in ["ci", "tidy", "layers", "--only", "--list", "test-debug"] {
+        for word in [
+            "ci",
+            "tidy",
+            "layers",
+            "loom",
+            "tsan",
+            "asan",
+            "stress",
+            "test-debug",
+        ] {
+            assert!(
+                help.contains(&format!("  {word} ")) || help.contains(&format!("xtask {word} ")),
+                "{word}"
+            );
+        }
+        for word in [
+            "--only",
+            "--list",
+            "--seconds",
+            "--preemptions",
+            "--sanitizer",
+        ] {
             assert!(help.contains(word), "{word}");
         }
     }

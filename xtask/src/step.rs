@@ -79,8 +79,17 @@ impl Runner {
     }
 
     /// Runs `command`; returns how it ended and all it printed.
-    pub(crate) fn run(&self, mut command: Command) -> io::Result<(Ending, String)> {
-        let deadline = Instant::now() + self.time_limit;
+    pub(crate) fn run(&self, command: Command) -> io::Result<(Ending, String)> {
+        self.run_within(command, self.time_limit)
+    }
+
+    /// Runs `command` with a time limit of its own.
+    pub(crate) fn run_within(
+        &self,
+        mut command: Command,
+        time_limit: Duration,
+    ) -> io::Result<(Ending, String)> {
+        let deadline = Instant::now() + time_limit;
         let (reader, writer) = io::pipe()?;
         command
             .stdin(Stdio::null())

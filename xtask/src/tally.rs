@@ -41,6 +41,13 @@ fn count(result: &str, word: &str) -> usize {
         .unwrap_or(0)
 }
 
+/// The output of tests without the lines of those that passed, among which a failure is hard to find.
+pub(crate) fn without_passed_tests(output: &str) -> String {
+    let is_passed = |line: &&str| line.starts_with("test ") && line.trim_end().ends_with(" ... ok");
+    let lines = output.split_inclusive('\n');
+    lines.filter(|line| !is_passed(line)).collect()
+}
+
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Tally) {
         self.passed += other.passed;

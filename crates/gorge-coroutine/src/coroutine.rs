@@ -195,6 +195,17 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
         self.state == State::Finished
     }
 
+    /// Gives the memory of a suspended coroutine's unused stack pages back to
+    /// the system. Does nothing in any other state.
+    pub fn shrink(&mut self) {
+        if let (State::Suspended, Some(fiber)) = (self.state, &self.fiber) {
+            // SAFETY: the coroutine is suspended there, and `&mut self` keeps
+            // it so. It may be suspended inside a nested call on another
+            // stack, whose address is then outside of this one.
+            unsafe { crate::stack::shrink_at(&*self.stack, fiber.stack_pointer()) }
+        }
+    }
+
     /// Ends the coroutine now, as dropping it would: a suspended one is
     /// unwound, one that was not started drops its closure.
     ///

@@ -29,6 +29,7 @@ const MAX_PROCS: usize = 1024;
 pub struct Builder {
     max_procs: Option<usize>,
     stack_reserve: usize,
+    protected_guards: bool,
     max_blocking_threads: usize,
     thread_name: String,
     seed: Option<u64>,
@@ -47,6 +48,7 @@ impl Builder {
         Builder {
             max_procs: None,
             stack_reserve: DEFAULT_RESERVE,
+            protected_guards: false,
             max_blocking_threads: 512,
             thread_name: "gorge".to_owned(),
             seed: None,
@@ -68,6 +70,14 @@ impl Builder {
     /// touched. Default: 256 KiB.
     pub fn stack_reserve(mut self, bytes: usize) -> Builder {
         self.stack_reserve = bytes;
+        self
+    }
+
+    /// Makes guard pages by `mprotect`, as on kernels without guard markers, so
+    /// that the fallback can be tried anywhere.
+    #[doc(hidden)]
+    pub fn protected_guards(mut self) -> Builder {
+        self.protected_guards = true;
         self
     }
 
@@ -119,6 +129,7 @@ impl Builder {
         let config = Config {
             max_procs: self.procs()?,
             stack_reserve: self.stack_reserve,
+            protected_guards: self.protected_guards,
             max_blocking_threads: self.max_blocking_threads,
             thread_name: self.thread_name,
             seed: self.seed.unwrap_or_else(random_seed),

@@ -29,6 +29,12 @@ impl StackClasses {
         self.pool(reserve)?.take()
     }
 
+    /// Cools every pool; see [`StackPool::cool`].
+    pub fn cool(&self) -> usize {
+        let pools = self.pools.iter().filter_map(OnceLock::get);
+        pools.map(StackPool::cool).sum()
+    }
+
     /// The pool that serves this reserve.
     ///
     /// # Errors

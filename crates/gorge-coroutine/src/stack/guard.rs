@@ -4,16 +4,23 @@
 //! table that makes an access fault, without splitting the mapping. A million
 //! stacks then cost no more memory maps than their slabs. Older kernels get
 //! `mprotect`, which splits the mapping in two places per stack, so the number
-//! of stacks is limited by `vm.max_map_count`: a [`Budget`] counts them.
+//! of stacks is limited by `vm.max_map_count`: a [`Budget`] counts them, over
+//! all pools of the process.
 
 use super::StackError;
+use super::advise::{Range, advise};
 use super::mapping::page_size;
 use std::fs;
 use std::io;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// `MADV_GUARD_INSTALL`, since Linux 6.13.
 const MADV_GUARD_INSTALL: libc::c_int = 102;
+
+/// Stacks of this process that have a guard by `mprotect`. A count of a
+/// resource that the kernel limits per process.
+static PROTECTED: AtomicUsize = AtomicUsize::new(0);
 
 /// How guard pages are made on this system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,36 +32,61 @@ pub(super) enum Method {
 }
 
 impl Method {
-    /// Finds the method by installing the guard at `page`.
-    pub(super) fn detect(page: NonNull<u8>) -> Result<Method, StackError> {
-        if Method::Marker.install(page).is_ok() {
-            return Ok(Method::Marker);
+    /// Finds out whether the kernel has guard markers, by making one at `page`,
+    /// and whether it keeps it.
+    pub(super) fn detect(page: NonNull<u8>) -> Method {
+        if Method::Marker.install(&[page]).is_ok() && faults(page) {
+            Method::Marker
+        } else {
+            Method::Protect
         }
-        Method::Protect.install(page).map(|()| Method::Protect)
     }
 
-    /// Makes the page at `page` fault on any access.
-    pub(super) fn install(self, page: NonNull<u8>) -> Result<(), StackError> {
-        let address = page.as_ptr().cast();
-        // SAFETY: `page` is the lowest page of a slot of an own mapping, and
-        // the slot is not in use yet.
-        let result = unsafe {
-            match self {
-                Method::Marker => libc::madvise(address, page_size(), MADV_GUARD_INSTALL),
-                Method::Protect => libc::mprotect(address, page_size(), libc::PROT_NONE),
+    /// Makes these pages fault on any access.
+    pub(super) fn install(self, pages: &[NonNull<u8>]) -> Result<(), StackError> {
+        let bytes = page_size();
+        match self {
+            Method::Marker => {
+                let ranges: Vec<_> = pages.iter().map(|&start| Range { start, bytes }).collect();
+                // SAFETY: the lowest pages of slots that are not in use.
+                unsafe { advise(&ranges, MADV_GUARD_INSTALL) }
+                    .map_err(|source| StackError::Guard { source })
             }
-        };
-        if result == 0 {
-            Ok(())
-        } else {
-            Err(StackError::Guard {
-                source: io::Error::last_os_error(),
-            })
+            Method::Protect => pages.iter().try_for_each(|page| {
+                // SAFETY: as above.
+                let result =
+                    unsafe { libc::mprotect(page.as_ptr().cast(), bytes, libc::PROT_NONE) };
+                if result == 0 {
+                    return Ok(());
+                }
+                let source = io::Error::last_os_error();
+                Err(StackError::Guard { source })
+            }),
         }
     }
 }
 
-/// The share of `vm.max_map_count` that stacks may use under [`Method::Protect`].
+/// Whether the kernel refuses to read the page: an emulator may accept any
+/// advice and do nothing.
+fn faults(page: NonNull<u8>) -> bool {
+    let mut ends = [0; 2];
+    // SAFETY: a pipe of our own; the kernel reads from `page` and reports a
+    // fault as an error instead of raising it.
+    unsafe {
+        if libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) != 0 {
+            // Cannot tell, for lack of descriptors: the kernel said yes.
+            return true;
+        }
+        let written = libc::write(ends[1], page.as_ptr().cast(), 1);
+        let error = io::Error::last_os_error();
+        libc::close(ends[0]);
+        libc::close(ends[1]);
+        written < 0 && error.raw_os_error() == Some(libc::EFAULT)
+    }
+}
+
+/// The share of `vm.max_map_count` that stacks may use under
+/// [`Method::Protect`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
     max_map_count: usize,
@@ -69,18 +101,37 @@ impl Budget {
         }
     }
 
-    /// Refuses when one more stack beside `carved` ones would exceed the share.
+    /// Takes the maps of up to `wanted` stacks, and returns for how many there
+    /// were some.
     ///
-    /// Two maps per stack, and an eighth of all is left to everybody else.
-    pub(super) fn check(self, carved: usize) -> Result<(), StackError> {
-        let share = self.max_map_count - self.max_map_count / 8;
-        if (carved + 1) * 2 <= share {
-            return Ok(());
+    /// # Errors
+    ///
+    /// When there is none: the message names the limit.
+    pub(super) fn take(self, wanted: usize) -> Result<usize, StackError> {
+        let stacks_max = self.stacks_max();
+        let mut taken = 0;
+        // Relaxed: a count, nothing is published through it.
+        let _ = PROTECTED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |live| {
+            taken = wanted.min(stacks_max.saturating_sub(live));
+            Some(live + taken)
+        });
+        if taken > 0 {
+            return Ok(taken);
         }
         Err(StackError::MapBudget {
-            live: carved,
+            live: stacks_max,
             max_map_count: self.max_map_count,
         })
+    }
+
+    /// Gives maps back, when their slabs are unmapped.
+    pub(super) fn give_back(stacks: usize) {
+        PROTECTED.fetch_sub(stacks, Ordering::Relaxed);
+    }
+
+    /// Two maps per stack, and an eighth of all is left to everybody else.
+    fn stacks_max(self) -> usize {
+        (self.max_map_count - self.max_map_count / 8) / 2
     }
 }
 
@@ -89,15 +140,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_budget_refuses_with_the_name_of_the_limit() {
+    fn the_budget_leaves_an_eighth_to_others() {
         let budget = Budget { max_map_count: 80 };
-        assert!(budget.check(34).is_ok());
-        let error = budget
-            .check(35)
-            .expect_err("36 stacks need 72 maps, the share is 70");
-        assert!(
-            error.to_string().contains("vm.max_map_count = 80"),
-            "{error}"
-        );
+        assert_eq!(budget.stacks_max(), 35);
+    }
+
+    #[test]
+    fn an_empty_budget_refuses_with_the_name_of_the_limit() {
+        let error = Budget { max_map_count: 0 }.take(1).expect_err("no maps");
+        assert!(error.to_string().contains("vm.max_map_count"), "{error}");
     }
 }

@@ -8,17 +8,22 @@
 //! page below every stack is a guard: touching it is a fault, never silent
 //! corruption.
 
+mod advise;
 mod classes;
 mod error;
 mod guard;
 mod mapping;
 mod owned;
 mod pool;
+mod resident;
+mod slab;
 
 pub use classes::StackClasses;
 pub use error::StackError;
 pub use owned::OwnedStack;
 pub use pool::{PoolStatistics, PooledStack, StackPool};
+pub(crate) use resident::shrink_at;
+pub use resident::{high_water, release_below};
 
 use std::ptr::NonNull;
 

@@ -22,7 +22,10 @@ impl OwnedStack {
     /// If the reserve is above 1 GiB, or the system refuses.
     pub fn new(reserve: usize) -> Result<OwnedStack, StackError> {
         let mapping = Mapping::reserve(rounded_reserve(reserve)?)?;
-        Method::detect(mapping.start())?;
+        let page = mapping.start();
+        if Method::detect(page) == Method::Protect {
+            Method::Protect.install(&[page])?;
+        }
         Ok(OwnedStack { mapping })
     }
 

@@ -1,35 +1,34 @@
-//! A pool of equal stacks, carved from slabs and recycled last in, first out.
+//! A pool of equal stacks: taken, given back, trimmed, and cooled.
 //!
 //! ```text
-//!   slab (one mapping)
-//!   +-------+--------------------+-------+--------------------+----
-//!   | guard | slot 0, grows down | guard | slot 1, grows down | ...
-//!   +-------+--------------------+-------+--------------------+----
+//!             take                 give back
+//!   warm ────────────► in use ─────────────────► dirty
+//!    ▲ │                                            │ trim, in batches
+//!    │ │ cool                                       │ of 64
+//!    │ ▼                                            ▼
+//!   (cold: no page of memory)  ◄───────────────── warm
 //! ```
 //!
-//! Slabs grow from 64 slots to 4096, so that few stacks cost little address
-//! space and many cost few mappings. The most recently returned stack is the
-//! next to be taken: its top pages are still in the cache. Tops are staggered
-//! by a few cache lines, because equal page offsets alias in the L1 cache.
+//! * *dirty*: as it was left, perhaps with many pages touched. The most recently
+//!   returned are the next to be taken: their top pages are still in the cache.
+//! * *warm*: keeps the pages near its top that nearly every use needs.
+//! * *cold*: keeps none. [`StackPool::cool`] makes warm stacks cold that were
+//!   not needed since the last call.
 //!
-//! Invariant: a slot is in exactly one place: not yet carved, in the free
-//! list, or in one [`PooledStack`]. Slabs are unmapped only when the pool and
-//! all its stacks are gone, so a leaked stack stays mapped for ever.
+//! Invariant: a slot is in exactly one place: one of these three lists, or one
+//! [`PooledStack`]. Slabs are unmapped only when the pool and all its stacks
+//! are gone, so a leaked stack stays mapped for ever.
 
-use super::guard::{Budget, Method};
-use super::mapping::{Mapping, page_size};
+use super::advise::{BATCH, Range, advise};
+use super::mapping::page_size;
+use super::slab::{Slabs, Slot};
 use super::{Stack, StackError, rounded_reserve};
 use parking_lot::Mutex;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-const SLAB_SLOTS_MIN: usize = 64;
-const SLAB_SLOTS_MAX: usize = 4096;
-/// Address space of a slab at most, unless one slot alone is larger.
-const SLAB_BYTES_MAX: usize = 1 << 30;
-/// Tops are staggered over this many steps of [`COLOUR_BYTES`].
-const COLOURS: usize = 16;
-const COLOUR_BYTES: usize = 128;
+/// Bytes below its top that a warm stack keeps, unless the pool says otherwise.
+const KEEP_BYTES: usize = 16 * 1024;
 
 /// A source of stacks with one reserve. Clones share it.
 #[derive(Clone)]
@@ -39,41 +38,37 @@ pub struct StackPool {
 
 struct Shared {
     reserve: usize,
-    /// Whether guard markers are not even tried.
-    force_protect: bool,
     slots: Mutex<Slots>,
 }
 
-#[derive(Default)]
 struct Slots {
-    slabs: Vec<Mapping>,
-    /// Slots of the newest slab that have been carved.
-    carved_of_last: usize,
-    carved: usize,
-    free: Vec<Slot>,
-    guards: Option<(Method, Budget)>,
+    slabs: Slabs,
+    dirty: Vec<Slot>,
+    warm: Vec<Slot>,
+    cold: Vec<Slot>,
+    /// Slots on their way from dirty to warm, outside of the lock.
+    in_transit: usize,
+    /// The fewest idle stacks that were not cold since the last cooling: so many
+    /// were not needed.
+    spare: usize,
+    keep_bytes: usize,
+    trims: u64,
 }
 
-/// One slot: its usable bytes.
-#[derive(Clone, Copy)]
-struct Slot {
-    limit: NonNull<u8>,
-    top: NonNull<u8>,
-}
-
-// SAFETY: a slot is an address range; ownership of it moves with the value.
-unsafe impl Send for Slot {}
-
-/// A pool's counters, in stacks.
+/// A pool's counters. Stacks are counted in one of the first three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolStatistics {
     /// Handed out and not yet given back.
     pub live: usize,
-    /// Given back and ready to be taken again.
+    /// Given back, with memory.
     pub pooled: usize,
+    /// Ready to be taken, without memory.
+    pub cold: usize,
     /// Address space of all slabs, in bytes.
     pub mapped_bytes: usize,
+    /// Stacks whose deep pages were given back to the system so far.
+    pub trims: u64,
 }
 
 impl StackPool {
@@ -96,13 +91,18 @@ impl StackPool {
 
     fn build(reserve: usize, force_protect: bool) -> Result<StackPool, StackError> {
         let reserve = rounded_reserve(reserve)?;
-        let slots = Mutex::new(Slots::default());
+        let slots = Mutex::new(Slots {
+            slabs: Slabs::new(reserve, force_protect),
+            dirty: Vec::new(),
+            warm: Vec::new(),
+            cold: Vec::new(),
+            in_transit: 0,
+            spare: 0,
+            keep_bytes: KEEP_BYTES,
+            trims: 0,
+        });
         Ok(StackPool {
-            shared: Arc::new(Shared {
-                reserve,
-                force_protect,
-                slots,
-            }),
+            shared: Arc::new(Shared { reserve, slots }),
         })
     }
 
@@ -111,86 +111,158 @@ impl StackPool {
         self.shared.reserve
     }
 
+    /// Sets how many bytes below its top a stack keeps when it is trimmed; the
+    /// default is 16 KiB.
+    pub fn set_keep_bytes(&self, bytes: usize) {
+        self.shared.slots.lock().keep_bytes = bytes;
+    }
+
     /// Takes a stack: the one returned last, or a new one.
     ///
     /// # Errors
     ///
     /// If there is none to reuse and the system refuses to map more.
     pub fn take(&self) -> Result<PooledStack, StackError> {
-        let slot = {
-            let mut slots = self.shared.slots.lock();
-            match slots.free.pop() {
-                Some(slot) => slot,
-                None => slots.carve(&self.shared)?,
-            }
-        };
+        let slot = self.shared.slots.lock().take()?;
         Ok(PooledStack {
             slot,
             pool: Arc::clone(&self.shared),
         })
     }
 
+    /// Gives the deep pages of all idle stacks back to the system.
+    pub fn trim(&self) {
+        while self.shared.trim_batch(1) {}
+    }
+
+    /// Takes the memory of idle stacks that were not needed since the last
+    /// call: half of them, rounded up, so that a pool that is left alone cools
+    /// down and one that is used keeps what it needs. Trims the others.
+    ///
+    /// Returns how many stacks with memory are left.
+    pub fn cool(&self) -> usize {
+        self.trim();
+        self.shared.cool()
+    }
+
     /// Counters of this pool.
     pub fn statistics(&self) -> PoolStatistics {
         let slots = self.shared.slots.lock();
+        let pooled = slots.dirty.len() + slots.warm.len() + slots.in_transit;
         PoolStatistics {
-            live: slots.carved - slots.free.len(),
-            pooled: slots.free.len(),
-            mapped_bytes: slots.slabs.iter().map(Mapping::bytes).sum(),
+            live: slots.slabs.carved() - pooled - slots.cold.len(),
+            pooled,
+            cold: slots.cold.len(),
+            mapped_bytes: slots.slabs.mapped_bytes(),
+            trims: slots.trims,
         }
     }
 }
 
 impl Slots {
-    /// A slot that was never used, from the newest slab or a new one.
-    fn carve(&mut self, shared: &Shared) -> Result<Slot, StackError> {
-        if let Some((Method::Protect, budget)) = self.guards {
-            budget.check(self.carved)?;
+    fn take(&mut self) -> Result<Slot, StackError> {
+        let slot = self.dirty.pop().or_else(|| self.warm.pop());
+        if let Some(slot) = slot {
+            self.spare = self.spare.min(self.idle());
+            return Ok(slot);
         }
-        let capacity = self
-            .slabs
-            .last()
-            .map_or(0, |slab| slab.bytes() / shared.reserve);
-        if self.carved_of_last == capacity {
-            let slots = (capacity * 2).clamp(SLAB_SLOTS_MIN, SLAB_SLOTS_MAX);
-            let bytes = (slots * shared.reserve).min(SLAB_BYTES_MAX.max(shared.reserve));
-            self.slabs
-                .push(Mapping::reserve(bytes / shared.reserve * shared.reserve)?);
-            self.carved_of_last = 0;
+        self.spare = 0;
+        if self.cold.is_empty() {
+            self.slabs.carve(&mut self.cold)?;
         }
-        let Some(slab) = self.slabs.last() else {
-            unreachable!("a slab was just ensured")
-        };
-        // SAFETY: `carved_of_last` is below the slab's number of slots.
-        let start = unsafe { slab.start().add(self.carved_of_last * shared.reserve) };
-        self.guard(start, shared.force_protect)?;
-        let colour = self.carved % COLOURS * COLOUR_BYTES;
-        self.carved_of_last += 1;
-        self.carved += 1;
-        // SAFETY: both lie inside the slot, which is larger than a page and all colours.
-        unsafe {
-            Ok(Slot {
-                limit: start.add(page_size()),
-                top: start.add(shared.reserve - colour),
-            })
+        match self.cold.pop() {
+            Some(slot) => Ok(slot),
+            None => unreachable!("carving adds a slot"),
         }
     }
 
-    /// Makes the page at `start` a guard; the first call finds out how.
-    fn guard(&mut self, start: NonNull<u8>, force_protect: bool) -> Result<(), StackError> {
-        match self.guards {
-            Some((method, _)) => method.install(start),
-            None => {
-                let method = if force_protect {
-                    Method::Protect.install(start).map(|()| Method::Protect)?
-                } else {
-                    Method::detect(start)?
-                };
-                self.guards = Some((method, Budget::read()));
-                Ok(())
-            }
+    fn idle(&self) -> usize {
+        self.dirty.len() + self.warm.len()
+    }
+
+    /// Takes dirty slots out to be trimmed: the coldest, from `least` on.
+    fn begin_trim(&mut self, least: usize) -> Vec<Slot> {
+        if self.dirty.len() < least {
+            return Vec::new();
+        }
+        let batch = self.dirty.len().min(BATCH);
+        self.in_transit += batch;
+        self.dirty.drain(..batch).collect()
+    }
+}
+
+impl Shared {
+    fn give_back(&self, slot: Slot) {
+        let mut slots = self.slots.lock();
+        slots.dirty.push(slot);
+        // Twice a batch: the recently returned half stays as it is.
+        if slots.dirty.len() >= 2 * BATCH {
+            drop(slots);
+            self.trim_batch(2 * BATCH);
         }
     }
+
+    /// Trims a batch of the coldest dirty stacks if there are at least `least`.
+    /// The system calls run outside of the lock.
+    fn trim_batch(&self, least: usize) -> bool {
+        let (batch, keep) = {
+            let mut slots = self.slots.lock();
+            (slots.begin_trim(least), slots.keep_bytes)
+        };
+        if batch.is_empty() {
+            return false;
+        }
+        // SAFETY: the slots are in no list and in no use.
+        unsafe { discard(&batch, keep) };
+        let mut slots = self.slots.lock();
+        slots.in_transit -= batch.len();
+        slots.trims += batch.len() as u64;
+        slots.warm.extend(batch);
+        true
+    }
+
+    fn cool(&self) -> usize {
+        let batch: Vec<_> = {
+            let mut slots = self.slots.lock();
+            let cooled = slots.spare.div_ceil(2).min(slots.warm.len());
+            slots.in_transit += cooled;
+            slots.warm.drain(..cooled).collect()
+        };
+        // SAFETY: the slots are in no list and in no use.
+        unsafe { discard(&batch, 0) };
+        let mut slots = self.slots.lock();
+        slots.in_transit -= batch.len();
+        slots.cold.extend(batch);
+        slots.spare = slots.idle();
+        slots.spare
+    }
+}
+
+/// Gives the pages of idle stacks back, but for `keep` bytes below their tops.
+/// A refusal leaves them resident, which is harmless.
+///
+/// # Safety
+///
+/// Nobody uses the slots, and what is on them is not needed.
+unsafe fn discard(slots: &[Slot], keep: usize) {
+    let page = page_size();
+    let ranges: Vec<_> = slots
+        .iter()
+        .filter_map(|slot| {
+            let (limit, top) = (slot.limit.as_ptr() as usize, slot.top.as_ptr() as usize);
+            let end = match keep {
+                0 => top.next_multiple_of(page),
+                _ => top.saturating_sub(keep) / page * page,
+            };
+            (end > limit).then(|| Range {
+                start: slot.limit,
+                bytes: end - limit,
+            })
+        })
+        .collect();
+    // SAFETY: whole pages of slots that nobody uses. The page that holds the
+    // top belongs to the slot alone: slots are whole pages.
+    let _ = unsafe { advise(&ranges, libc::MADV_DONTNEED) };
 }
 
 /// A stack of a [`StackPool`]; goes back to it on drop.
@@ -208,7 +280,7 @@ impl PooledStack {
 
 impl Drop for PooledStack {
     fn drop(&mut self) {
-        self.pool.slots.lock().free.push(self.slot);
+        self.pool.give_back(self.slot);
     }
 }
 
@@ -221,51 +293,5 @@ unsafe impl Stack for PooledStack {
 
     fn limit(&self) -> NonNull<u8> {
         self.slot.limit
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn touch(stack: &PooledStack) {
-        // SAFETY: the bytes below the top belong to the stack.
-        unsafe { stack.top().sub(64).write_bytes(7, 64) }
-    }
-
-    #[test]
-    fn the_stack_returned_last_is_taken_first() {
-        let pool = StackPool::new(64 * 1024).expect("a reserve within bounds");
-        let first = pool.take().expect("address space");
-        let second = pool.take().expect("address space");
-        let top = first.top();
-        drop(second);
-        drop(first);
-        assert_eq!(pool.take().expect("pooled").top(), top);
-    }
-
-    #[test]
-    fn stacks_do_not_overlap_across_slabs() {
-        for pool in [
-            StackPool::new(16 * 1024),
-            StackPool::with_protected_guards(16 * 1024),
-        ] {
-            let pool = pool.expect("a reserve within bounds");
-            let stacks: Vec<_> = (0..300).map(|_| pool.take().expect("a stack")).collect();
-            stacks.iter().for_each(touch);
-            let mut ranges: Vec<_> = stacks.iter().map(|s| (s.limit(), s.top())).collect();
-            ranges.sort();
-            assert!(ranges.windows(2).all(|pair| pair[0].1 < pair[1].0));
-            assert_eq!(pool.statistics().live, 300);
-            drop(stacks);
-            let statistics = pool.statistics();
-            assert_eq!((statistics.live, statistics.pooled), (0, 300));
-        }
-    }
-
-    #[test]
-    fn a_reserve_above_one_gibibyte_is_refused() {
-        let error = StackPool::new(2 << 30).err().expect("too large");
-        assert!(error.to_string().contains("1 GiB"), "{error}");
     }
 }

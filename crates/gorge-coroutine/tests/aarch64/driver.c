@@ -17,12 +17,19 @@
 typedef uintptr_t word;
 typedef void entry_function(word arg, word *base);
 
+/* What a resume gives: a word, and the new stack pointer. */
+struct resumed {
+    word word;
+    void *sp;
+};
+
 extern void *probe_prepare(word *base, entry_function *entry);
-extern word probe_resume(void *sp, word *base, word arg, void **new_sp);
+extern struct resumed probe_resume(void *sp, word *base, word arg);
+extern struct resumed probe_resume_at(void *coroutine);
 extern word probe_suspend(word *base, word arg);
 extern _Noreturn void probe_finish(word *base, word arg);
-extern word probe_resume_holding(void *sp, word *base, word arg, void **new_sp,
-                                 uint64_t *words, double *floats);
+extern struct resumed probe_resume_holding(void *sp, word *base, word arg, uint64_t *words,
+                                           double *floats);
 extern word probe_suspend_holding(word *base, word arg, uint64_t *words, double *floats);
 extern void probe_valgrind(void *limit, void *top);
 
@@ -52,9 +59,9 @@ struct registers {
 
 /* Calls `function(context)` with `fill` in the callee-saved registers, and
  * stores what they hold when it returns. Its own caller's are kept, and
- * described to unwinders. */
-extern void call_filled(void (*function)(void *), void *context,
-                        const struct registers *fill, struct registers *found);
+ * described to unwinders. The result is the function's, if it has one. */
+extern struct resumed call_filled(void *function, void *context,
+                                  const struct registers *fill, struct registers *found);
 __asm__(
     ".text\n"
     ".global call_filled\n"
@@ -137,7 +144,7 @@ static void fill_registers(struct registers *fill, uint64_t *seed)
     fill->frame = 0;
 }
 
-static void call_checked(void (*function)(void *), void *context, uint64_t *seed)
+static void call_checked(void *function, void *context, uint64_t *seed)
 {
     struct registers fill, found;
     fill_registers(&fill, seed);
@@ -151,6 +158,7 @@ static void call_checked(void (*function)(void *), void *context, uint64_t *seed
 
 /* ---- coroutines --------------------------------------------------------- */
 
+/* `probe.rs` knows it as `Suspended`. */
 struct coroutine {
     void *sp;
     word *base;
@@ -167,10 +175,12 @@ static void create(struct coroutine *coroutine, entry_function *entry)
 }
 
 /* `context` is a coroutine; its word goes in and the other side's comes out. */
-static void do_resume(void *context)
+static __attribute__((noinline)) void do_resume(void *context)
 {
     struct coroutine *coroutine = context;
-    coroutine->word = probe_resume(coroutine->sp, coroutine->base, coroutine->word, &coroutine->sp);
+    struct resumed resumed = probe_resume(coroutine->sp, coroutine->base, coroutine->word);
+    coroutine->word = resumed.word;
+    coroutine->sp = resumed.sp;
 }
 
 static void do_suspend(void *context)
@@ -247,19 +257,22 @@ static void check_held_values(void)
         struct held held, expected;
         fill_held(&held, n);
         fill_held(&expected, n);
-        word answer = probe_resume_holding(coroutine.sp, coroutine.base, n, &coroutine.sp,
-                                           held.words, held.floats);
-        CHECK(answer == n + 1);
+        struct resumed resumed = probe_resume_holding(coroutine.sp, coroutine.base, n,
+                                                      held.words, held.floats);
+        coroutine.sp = resumed.sp;
+        CHECK(resumed.word == n + 1);
         CHECK(memcmp(&held, &expected, sizeof held) == 0);
     }
-    CHECK(probe_resume(coroutine.sp, coroutine.base, 0, &coroutine.sp) == 1);
-    CHECK(coroutine.sp == NULL);
+    struct resumed resumed = probe_resume(coroutine.sp, coroutine.base, 0);
+    CHECK(resumed.word == 1 && resumed.sp == NULL);
 }
 
 /* ---- backtraces ---------------------------------------------------------- */
 
+/* The functions of a stack's frames, innermost first, and their x19. */
 struct trace {
     void *functions[64];
+    uint64_t x19[64];
     int count;
 };
 
@@ -271,7 +284,9 @@ static _Unwind_Reason_Code collect(struct _Unwind_Context *context, void *argume
     int exact = 0;
     uintptr_t address = _Unwind_GetIPInfo(context, &exact);
     CHECK(into->count < 64);
-    into->functions[into->count++] = _Unwind_FindEnclosingFunction((void *)(address - !exact));
+    into->functions[into->count] = _Unwind_FindEnclosingFunction((void *)(address - !exact));
+    into->x19[into->count] = _Unwind_GetGR(context, 19);
+    into->count++;
     return _URC_NO_REASON;
 }
 
@@ -300,47 +315,53 @@ static void outer(word arg, word *base)
     (void)arg;
     struct coroutine coroutine;
     create(&coroutine, inner);
-    probe_resume(coroutine.sp, coroutine.base, 0, &coroutine.sp);
+    do_resume(&coroutine);
     probe_suspend(base, 3);
-    probe_resume(coroutine.sp, coroutine.base, 0, &coroutine.sp);
+    do_resume(&coroutine);
     probe_finish(base, 4);
 }
 
-static __attribute__((noinline)) word resume_from(struct coroutine *coroutine)
+/* Resumes from below `call_filled`. `probe_resume_at` does not use x19, so the
+ * unwinder must find that frame's x19 where the switch saved it. */
+static __attribute__((noinline)) word resume_from(struct coroutine *coroutine, uint64_t x19)
 {
-    word answer = probe_resume(coroutine->sp, coroutine->base, 0, &coroutine->sp);
-    __asm__ volatile("");
-    return answer;
-}
-
-/* Whether the trace holds these functions, in this order, others between. */
-static void check_trace(void *const *expected, int count)
-{
-    int next = 0;
-    for (int i = 0; i < trace.count && next < count; i++)
-        if (trace.functions[i] == expected[next])
-            next++;
-    if (next < count)
-        fprintf(stderr, "frame %d is missing in a trace of %d frames\n", next, trace.count);
-    CHECK(next == count);
+    struct registers fill = {.x = {x19}}, found;
+    struct resumed resumed = call_filled(probe_resume_at, coroutine, &fill, &found);
+    coroutine->sp = resumed.sp;
+    return resumed.word;
 }
 
 int main(int argc, char **argv);
 
+/* The trace must hold these functions in this order; others may be between. */
+static void check_trace(uint64_t x19)
+{
+    void *const expected[] = {deepest, call_filled, inner, probe_resume,
+                              do_resume, outer, probe_resume_at, call_filled, resume_from, main};
+    int const count = sizeof expected / sizeof *expected;
+    int found[sizeof expected / sizeof *expected];
+    int next = 0;
+    for (int i = 0; i < trace.count && next < count; i++)
+        if (trace.functions[i] == expected[next])
+            found[next++] = i;
+    if (next < count)
+        fprintf(stderr, "function %d is missing in a trace of %d frames\n", next, trace.count);
+    CHECK(next == count);
+    CHECK(trace.x19[found[7]] == x19);
+}
+
 static void check_backtrace(void)
 {
-    void *const expected[] = {deepest,     call_filled, inner, probe_resume, outer,
-                              probe_resume, resume_from, main};
     struct coroutine coroutine;
     create(&coroutine, outer);
-    CHECK(resume_from(&coroutine) == 3);
-    check_trace(expected, 8);
-    /* Again, from another place and after the resumers' frames have moved. */
+    CHECK(resume_from(&coroutine, 0x1919) == 3);
+    check_trace(0x1919);
+    /* Again, after the coroutine was suspended and its resumer has moved. */
     char *volatile moved = __builtin_alloca(512);
     moved[0] = 0;
     trace.count = 0;
-    CHECK(resume_from(&coroutine) == 4);
-    check_trace(expected, 8);
+    CHECK(resume_from(&coroutine, 0x9191) == 4);
+    check_trace(0x9191);
 }
 
 /* ---- everything ----------------------------------------------------------- */

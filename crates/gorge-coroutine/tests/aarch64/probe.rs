@@ -23,18 +23,33 @@ pub unsafe extern "C" fn probe_prepare(base: *mut usize, entry: arch::Entry) -> 
     unsafe { arch::prepare(base, entry) }
 }
 
+/// What a resume gives, as C knows it.
+#[repr(C)]
+pub struct Resumed {
+    word: usize,
+    sp: *mut u8,
+}
+
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn probe_resume(
+pub unsafe extern "C" fn probe_resume(sp: *mut u8, base: *mut usize, arg: usize) -> Resumed {
+    let (word, sp) = unsafe { arch::resume(sp, base, arg) };
+    Resumed { word, sp }
+}
+
+/// A coroutine with the word for its next resume, as C knows it.
+#[repr(C)]
+pub struct Suspended {
     sp: *mut u8,
     base: *mut usize,
     arg: usize,
-    new_sp: *mut *mut u8,
-) -> usize {
-    unsafe {
-        let (word, sp) = arch::resume(sp, base, arg);
-        new_sp.write(sp);
-        word
-    }
+}
+
+/// As [`probe_resume`]; holds no value across the switch, not even for the
+/// result's sake, and so leaves its caller's `x19` to the switch to save.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn probe_resume_at(from: *mut Suspended) -> Resumed {
+    let (word, sp) = unsafe { arch::resume((*from).sp, (*from).base, (*from).arg) };
+    Resumed { word, sp }
 }
 
 #[unsafe(no_mangle)]
@@ -48,30 +63,26 @@ pub unsafe extern "C" fn probe_finish(base: *mut usize, arg: usize) -> ! {
 }
 
 /// Holds more values in registers than there are while `$switch` runs, and
-/// writes back to where they came from what it then holds.
+/// writes what it then holds back to where they came from.
 macro_rules! holding {
-    ($words:ident, $floats:ident, $switch:expr) => {{
-        holding!(@read $words, a0 0 a1 1 a2 2 a3 3 a4 4 a5 5 a6 6 a7 7 a8 8 a9 9 b0 10 b1 11 b2 12
-            b3 13 b4 14 b5 15 b6 16 b7 17 b8 18 b9 19 c0 20 c1 21 c2 22 c3 23 c4 24 c5 25 c6 26
-            c7 27 c8 28 c9 29 d0 30 d1 31);
-        holding!(@read $floats, e0 0 e1 1 e2 2 e3 3 e4 4 e5 5 e6 6 e7 7 e8 8 e9 9 f0 10 f1 11 f2 12
-            f3 13 f4 14 f5 15 f6 16 f7 17 f8 18 f9 19 g0 20 g1 21 g2 22 g3 23 g4 24 g5 25 g6 26
-            g7 27 g8 28 g9 29 h0 30 h1 31);
+    ($words:ident, $floats:ident, $switch:expr) => {
+        holding!(@names $words, $floats, $switch,
+            [a0 0 a1 1 a2 2 a3 3 a4 4 a5 5 a6 6 a7 7 b0 8 b1 9 b2 10 b3 11 b4 12 b5 13 b6 14 b7 15
+             c0 16 c1 17 c2 18 c3 19 c4 20 c5 21 c6 22 c7 23 d0 24 d1 25 d2 26 d3 27 d4 28 d5 29
+             d6 30 d7 31]
+            [e0 0 e1 1 e2 2 e3 3 e4 4 e5 5 e6 6 e7 7 f0 8 f1 9 f2 10 f3 11 f4 12 f5 13 f6 14 f7 15
+             g0 16 g1 17 g2 18 g3 19 g4 20 g5 21 g6 22 g7 23 h0 24 h1 25 h2 26 h3 27 h4 28 h5 29
+             h6 30 h7 31])
+    };
+    (@names $words:ident, $floats:ident, $switch:expr,
+        [$($word:ident $i:literal)*] [$($float:ident $j:literal)*]) => {{
+        $(let $word = $words.add($i).read();)*
+        $(let $float = $floats.add($j).read();)*
         let result = $switch;
-        holding!(@write $words, a0 0 a1 1 a2 2 a3 3 a4 4 a5 5 a6 6 a7 7 a8 8 a9 9 b0 10 b1 11 b2 12
-            b3 13 b4 14 b5 15 b6 16 b7 17 b8 18 b9 19 c0 20 c1 21 c2 22 c3 23 c4 24 c5 25 c6 26
-            c7 27 c8 28 c9 29 d0 30 d1 31);
-        holding!(@write $floats, e0 0 e1 1 e2 2 e3 3 e4 4 e5 5 e6 6 e7 7 e8 8 e9 9 f0 10 f1 11
-            f2 12 f3 13 f4 14 f5 15 f6 16 f7 17 f8 18 f9 19 g0 20 g1 21 g2 22 g3 23 g4 24 g5 25
-            g6 26 g7 27 g8 28 g9 29 h0 30 h1 31);
+        $($words.add($i).write($word);)*
+        $($floats.add($j).write($float);)*
         result
     }};
-    (@read $from:ident, $($name:ident $index:literal)*) => {
-        $(let $name = $from.add($index).read();)*
-    };
-    (@write $to:ident, $($name:ident $index:literal)*) => {
-        $($to.add($index).write($name);)*
-    };
 }
 
 /// As [`probe_resume`], with 32 words and 32 floats live across the switch.
@@ -80,17 +91,11 @@ pub unsafe extern "C" fn probe_resume_holding(
     sp: *mut u8,
     base: *mut usize,
     arg: usize,
-    new_sp: *mut *mut u8,
     words: *mut u64,
     floats: *mut f64,
-) -> usize {
-    unsafe {
-        holding!(words, floats, {
-            let (word, sp) = arch::resume(sp, base, arg);
-            new_sp.write(sp);
-            word
-        })
-    }
+) -> Resumed {
+    let (word, sp) = unsafe { holding!(words, floats, arch::resume(sp, base, arg)) };
+    Resumed { word, sp }
 }
 
 /// As [`probe_suspend`], with 32 words and 32 floats live across the switch.

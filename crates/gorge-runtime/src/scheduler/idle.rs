@@ -83,7 +83,8 @@ pub(super) struct Parker {
 }
 
 impl Parker {
-    pub(super) fn park(&self, timeout: Option<Duration>) {
+    /// False when the time was over first.
+    pub(super) fn park(&self, timeout: Option<Duration>) -> bool {
         let mut unparked = self.unparked.lock();
         while !*unparked {
             match timeout {
@@ -95,7 +96,7 @@ impl Parker {
                 }
             }
         }
-        *unparked = false;
+        std::mem::take(&mut *unparked)
     }
 
     pub(super) fn unpark(&self) {

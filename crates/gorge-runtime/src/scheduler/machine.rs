@@ -48,6 +48,8 @@ pub(crate) struct Machine {
     pub(super) searching: Cell<bool>,
     /// How many goroutines in a row were taken from a `next`.
     pub(super) streak: Cell<u32>,
+    /// Nothing has run here since the memory of idle stacks was given back.
+    pub(super) is_trimmed: Cell<bool>,
     /// Whose turn it is: the machine's queue or the processor's.
     pub(super) homed_first: Cell<bool>,
     /// Kept for its memory, between two looks at the timers.
@@ -67,6 +69,7 @@ impl Machine {
             next: Cell::new(None),
             searching: Cell::new(false),
             streak: Cell::new(0),
+            is_trimmed: Cell::new(true),
             homed_first: Cell::new(false),
             expired: Cell::new(Vec::with_capacity(64)),
             looks: RefCell::new(looks),

@@ -19,8 +19,11 @@ use std::cell::UnsafeCell;
 use std::ptr::{NonNull, null_mut};
 use std::sync::{Arc, Weak};
 
-/// Stacks and Gs that a processor keeps for reuse, at most.
-const CACHED_MAX: usize = 256;
+/// Gs that a processor keeps for reuse, at most.
+const GS_MAX: usize = 256;
+
+/// Stacks that it keeps, at most: they are not trimmed while it is busy.
+const STACKS_MAX: usize = 64;
 
 /// How many goroutine ids a processor reserves at once.
 const ID_BATCH: u64 = 16;
@@ -73,8 +76,8 @@ impl Processor {
             stealer: queue.stealer(),
             owned: UnsafeCell::new(Owned {
                 queue,
-                stacks: Vec::with_capacity(CACHED_MAX),
-                free: Vec::with_capacity(CACHED_MAX),
+                stacks: Vec::with_capacity(STACKS_MAX),
+                free: Vec::with_capacity(GS_MAX),
                 ids: 0..0,
                 random: Random::new(seed, index as u64),
             }),
@@ -207,8 +210,8 @@ impl Processor {
     pub(super) fn recycle(&self, g: GRef, store: &Store) {
         // SAFETY: called by the owner.
         let free = &mut unsafe { self.owned() }.free;
-        if free.len() >= CACHED_MAX {
-            store.put_all(free.drain(CACHED_MAX / 2..));
+        if free.len() >= GS_MAX {
+            store.put_all(free.drain(GS_MAX / 2..));
         }
         free.push(g);
     }
@@ -223,14 +226,20 @@ impl Processor {
         }
     }
 
+    /// Owner: gives the kept stacks to the pool, where they can be trimmed.
+    pub(super) fn release_stacks(&self) {
+        // SAFETY: called by the owner.
+        unsafe { self.owned() }.stacks.clear();
+    }
+
     /// Owner: keeps a stack.
     #[inline]
     pub(super) fn keep_stack(&self, stack: PooledStack) {
         // SAFETY: called by the owner.
         let stacks = &mut unsafe { self.owned() }.stacks;
-        if stacks.len() >= CACHED_MAX {
+        if stacks.len() >= STACKS_MAX {
             // The coldest go back to the pool.
-            drop(stacks.drain(..CACHED_MAX / 2));
+            drop(stacks.drain(..STACKS_MAX / 2));
         }
         stacks.push(stack);
     }

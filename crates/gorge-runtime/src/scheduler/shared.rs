@@ -21,6 +21,8 @@ use std::time::Duration;
 pub(crate) struct Config {
     pub(crate) max_procs: usize,
     pub(crate) stack_reserve: usize,
+    /// Guards by `mprotect`, wherever this runs.
+    pub(crate) protected_guards: bool,
     pub(crate) max_blocking_threads: usize,
     pub(crate) thread_name: String,
     pub(crate) seed: u64,
@@ -57,7 +59,11 @@ pub(super) struct Remote {
 
 impl Shared {
     pub(crate) fn new(config: Config) -> Result<Arc<Shared>, StackError> {
-        let stacks = StackPool::new(config.stack_reserve)?;
+        let stacks = if config.protected_guards {
+            StackPool::with_protected_guards(config.stack_reserve)?
+        } else {
+            StackPool::new(config.stack_reserve)?
+        };
         let procs = config.max_procs;
         Ok(Arc::new_cyclic(|this| Shared {
             store: Store::default(),

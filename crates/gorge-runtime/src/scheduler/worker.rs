@@ -36,6 +36,10 @@ const NEXT_STREAK_MAX: u32 = 128;
 const SEARCH_ROUNDS: u32 = 64;
 const PAUSES_PER_ROUND: u32 = 32;
 
+/// How long a machine sleeps before it gives idle stacks' memory back, and
+/// between two steps of that.
+const TRIM_INTERVAL: Duration = Duration::from_millis(100);
+
 /// How long a machine sleeps when there is work that it left to its owner.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
@@ -207,6 +211,7 @@ impl Machine {
     /// Ends a search with success: if it was the last one, another machine may
     /// be woken for the work that is left.
     fn found(&self, g: GRef) -> GRef {
+        self.is_trimmed.set(false);
         if self.searching.replace(false) && self.shared().idle.stop_search() {
             self.notify();
         }
@@ -271,13 +276,43 @@ impl Machine {
             } else {
                 !shared.has_work()
             };
-            if may_sleep && !shared.is_over() {
-                self.remote().parker.park(self.sleep_limit(left_work));
-            }
+            let overslept = may_sleep && !shared.is_over() && self.park(left_work);
             // Takes SLEEPING, or what replaced it, out of the inbox.
             self.drain_inbox();
+            shared.idle.end_sleep();
+            if overslept {
+                self.give_memory_back();
+            }
+        } else {
+            shared.idle.end_sleep();
         }
-        shared.idle.end_sleep();
+    }
+
+    /// Puts the thread to sleep; true when nothing but [`TRIM_INTERVAL`] ended
+    /// that.
+    fn park(&self, left_work: bool) -> bool {
+        let parker = &self.remote().parker;
+        match self.sleep_limit(left_work) {
+            Some(limit) if limit <= TRIM_INTERVAL || self.is_trimmed.get() => {
+                parker.park(Some(limit));
+                false
+            }
+            None if self.is_trimmed.get() => {
+                parker.park(None);
+                false
+            }
+            _ => !parker.park(Some(TRIM_INTERVAL)),
+        }
+    }
+
+    /// A machine that has slept for a while gives idle stacks' memory back:
+    /// first their deep pages, then, while it sleeps on, half of the unneeded
+    /// ones each time until none is left. Then it sleeps without bound.
+    fn give_memory_back(&self) {
+        self.processor().release_stacks();
+        let shared = self.shared();
+        let warm = shared.stacks.cool() + shared.segments.cool();
+        self.is_trimmed.set(warm == 0);
     }
 
     /// How long to sleep at most: until the next timer of any processor.
