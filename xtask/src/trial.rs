@@ -24,8 +24,9 @@ use std::time::{Duration, Instant};
 /// The variable that tells stress tests how long to go on.
 const STRESS_SECONDS: &str = "GORGE_STRESS_SECONDS";
 
-/// How much of the reports is shown; the files hold the rest.
-const SHOWN_REPORT_LINES: usize = 80;
+/// How much of the reports is shown; the files hold the rest. Names of functions are long.
+const SHOWN_REPORT_LINES: usize = 60;
+const SHOWN_REPORT_COLUMNS: usize = 200;
 
 /// How to run test binaries.
 #[derive(Debug, Clone)]
@@ -186,7 +187,10 @@ impl Trial {
             Ending::Exited(_) => tally::without_passed_tests(&self.output),
             _ => self.output.clone(),
         };
-        excerpt.extend(self.reports.split_inclusive('\n').take(SHOWN_REPORT_LINES));
+        for line in self.reports.lines().take(SHOWN_REPORT_LINES) {
+            excerpt.extend(line.chars().take(SHOWN_REPORT_COLUMNS));
+            excerpt.push('\n');
+        }
         for file in &self.report_files {
             let _ = writeln!(excerpt, "the whole report: {}", file.display());
         }

@@ -78,30 +78,48 @@ impl Fiber {
         }
     }
 
-    /// Runs the fiber on this thread until it suspends or ends.
+    /// As [`resume_at`](Fiber::resume_at), for an owner that has it to itself.
     ///
     /// # Safety
     ///
-    /// The fiber has not finished and is not running. What it runs is sound to
-    /// run on this thread: a body that was suspended may hold values and
-    /// thread-local references that must not change threads.
+    /// As for [`resume_at`](Fiber::resume_at).
     #[inline(always)]
     pub unsafe fn resume(&mut self, arg: usize) -> Resumed {
-        debug_assert!(!self.sp.is_null(), "resumed a finished fiber");
-        let base = self.base.as_ptr();
+        // SAFETY: the caller's contract.
+        unsafe { Fiber::resume_at(self, arg) }
+    }
+
+    /// Runs the fiber on this thread until it suspends or ends. Meanwhile the
+    /// fiber's own code may read `*this`, for its [`suspender`](Fiber::suspender).
+    ///
+    /// # Safety
+    ///
+    /// `this` is valid; the fiber has not finished and is not running. What it
+    /// runs is sound to run on this thread: a body that was suspended may hold
+    /// values and thread-local references that must not change threads.
+    #[inline(always)]
+    pub unsafe fn resume_at(this: *mut Fiber, arg: usize) -> Resumed {
         // SAFETY: `sp` is where the fiber stopped and `base` its link word;
         // the caller answers for running it here. The hooks bracket the switch.
         unsafe {
+            debug_assert!(!(*this).sp.is_null(), "resumed a finished fiber");
+            let base = (*this).base.as_ptr();
             (*base).record.before_resume((*base).limit, base.cast());
-            let (word, sp) = arch::resume(self.sp, base.cast(), arg);
+            let (word, sp) = arch::resume((*this).sp, base.cast(), arg);
             (*base).record.after_resume();
-            self.sp = sp;
+            (*this).sp = sp;
             if sp.is_null() {
                 Resumed::Finished(word)
             } else {
                 Resumed::Suspended(word)
             }
         }
+    }
+
+    /// The way back to the resumer, for the fiber's own code.
+    #[inline(always)]
+    pub fn suspender(&self) -> Suspender {
+        Suspender { base: self.base }
     }
 
     /// Whether the body has returned.

@@ -1,10 +1,13 @@
 //! Tells valgrind where stacks lie, with the feature `valgrind`.
 //!
-//! Valgrind takes a stack pointer that jumps for one that grew or shrank, and
-//! then marks the bytes between as new or as gone, unless both ends lie
-//! in stacks it knows. A [`Registration`] belongs to every stack that is in
-//! use; it registers the stack when made and removes it when dropped.
-//! Without the feature it is empty and costs nothing.
+//! * A [`Registration`] belongs to every stack that is in use: it registers the
+//!   stack when made and removes it when dropped. Valgrind takes a stack pointer
+//!   that jumps for a stack that grew or shrank, and marks the bytes between as
+//!   new or as gone, unless it jumps to a stack that is registered.
+//! * [`forget_frames`] makes a stack as good as new. What was popped counts as
+//!   gone, but the next fiber's base is written, not pushed.
+//!
+//! Without the feature both are empty and cost nothing.
 //!
 //! A request is a sequence of instructions that does nothing on a processor
 //! and that valgrind recognises as it translates. Sequences and numbers are
@@ -25,6 +28,9 @@ mod imp {
             Registration
         }
     }
+
+    #[inline(always)]
+    pub(crate) fn forget_frames(_limit: *const u8, _top: *const u8) {}
 }
 
 #[cfg(feature = "valgrind")]
@@ -41,14 +47,10 @@ mod imp {
     pub(crate) struct Registration(usize);
 
     impl Registration {
-        /// Registers the stack from `limit` to `top`, and makes all of it
-        /// accessible: what its last user popped counts as gone for memcheck,
-        /// but the next fiber's base is written there, not pushed.
+        /// Registers the stack from `limit` to `top`.
         pub(crate) fn new(limit: NonNull<u8>, top: NonNull<u8>) -> Registration {
-            let (limit, top) = (limit.as_ptr() as usize, top.as_ptr() as usize);
-            request(MAKE_MEM_UNDEFINED, limit, top - limit);
-            // Valgrind's bounds are the lowest and the highest byte.
-            Registration(request(STACK_REGISTER, limit, top - 1))
+            let (lowest, highest) = (limit.as_ptr() as usize, top.as_ptr() as usize - 1);
+            Registration(request(STACK_REGISTER, lowest, highest))
         }
     }
 
@@ -56,6 +58,15 @@ mod imp {
         fn drop(&mut self) {
             request(STACK_DEREGISTER, self.0, 0);
         }
+    }
+
+    /// Makes the bytes from `limit` to `top` accessible, with no value.
+    pub(crate) fn forget_frames(limit: *const u8, top: *const u8) {
+        request(
+            MAKE_MEM_UNDEFINED,
+            limit as usize,
+            top as usize - limit as usize,
+        );
     }
 
     /// Makes a request with two arguments; 0 if nobody listens.
@@ -95,4 +106,4 @@ mod imp {
     }
 }
 
-pub(crate) use imp::Registration;
+pub(crate) use imp::{Registration, forget_frames};

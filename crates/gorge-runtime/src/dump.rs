@@ -88,7 +88,7 @@ fn read(g: &G) -> Option<GoroutineSnapshot> {
     let site = g.label.site.load(Ordering::Relaxed);
     Some(GoroutineSnapshot {
         id,
-        name: g.label.name_now(),
+        name: g.name_now().map(|name| Arc::from(name.as_str())),
         state,
         object: if word.has(PARKED) { g.cell.object() } else { 0 },
         // SAFETY: null, or the address of a `&'static Location` from a spawn.

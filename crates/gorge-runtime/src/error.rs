@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(crate) enum Failure {
     Panic(Box<dyn Any + Send>),
     Cancelled,
-    NotStarted(StackError),
+    NotStarted(Box<StackError>),
 }
 
 /// Why [`JoinHandle::join`](crate::JoinHandle::join) has no value.
@@ -89,7 +89,7 @@ impl fmt::Debug for JoinError {
 impl std::error::Error for JoinError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.failure {
-            Failure::NotStarted(error) => Some(error),
+            Failure::NotStarted(error) => Some(&**error),
             _ => None,
         }
     }

@@ -93,26 +93,40 @@ fn on_segment<R>(bytes: usize, f: impl FnOnce() -> R) -> R {
     result.unwrap_or_else(|error| panic!("no stack segment of {bytes} bytes: {error}"))
 }
 
+/// What a goroutine has besides its stack once it has grown it.
+#[derive(Default)]
+pub(crate) struct Grown {
+    /// The segment that it runs on now, if it does.
+    inner: Option<Extent>,
+    /// A segment kept for the next call.
+    spare: Option<PooledStack>,
+}
+
 fn on_goroutine_segment<R>(
     run: *mut Run,
     bytes: usize,
     f: impl FnOnce() -> R,
 ) -> Result<R, StackError> {
     // SAFETY: the run part is the calling goroutine's own, also after `f`
-    // waited and changed threads; no reference to it is held across `f`.
+    // waited and changed threads; no reference into it is held across `f`.
     unsafe {
-        let segment = match (*run).spare.take() {
+        let spare = (*run).grown.get_or_insert_default().spare.take();
+        let segment = match spare {
             Some(segment) if segment.reserve() >= bytes => segment,
             _ => match current::machine() {
                 Some(machine) => machine.shared().segments.take(bytes)?,
                 None => unreachable!("a goroutine runs on a machine"),
             },
         };
-        let outer = (*run).extent;
-        (*run).extent = Extent::of(&segment);
+        let outer = (*run)
+            .grown
+            .get_or_insert_default()
+            .inner
+            .replace(Extent::of(&segment));
         let result = catch_unwind(AssertUnwindSafe(|| call_on(&segment, f)));
-        (*run).extent = outer;
-        (*run).spare = Some(segment);
+        let grown = (*run).grown.get_or_insert_default();
+        grown.inner = outer;
+        grown.spare = Some(segment);
         Ok(result.unwrap_or_else(|panic| resume_unwind(panic)))
     }
 }
@@ -141,9 +155,9 @@ fn on_thread_segment<R>(bytes: usize, f: impl FnOnce() -> R) -> Result<R, StackE
 /// that a signal handler may ask, once somebody else has.
 pub(crate) fn extent() -> Extent {
     match current::goroutine() {
-        // SAFETY: the goroutine that runs on this thread is alive, and its
-        // extent changes by its own code only.
-        Some(g) => unsafe { (*g.as_ref().run.get()).extent },
+        // SAFETY: the goroutine that runs on this thread is alive, and its run
+        // part changes by its own code only.
+        Some(g) => unsafe { goroutine_extent(g.as_ref().run.get()) },
         None => {
             let known = EXTENT.get();
             if known.limit != 0 {
@@ -152,6 +166,21 @@ pub(crate) fn extent() -> Extent {
                 find_thread_extent()
             }
         }
+    }
+}
+
+/// # Safety
+///
+/// `run` is the run part of a goroutine, whose own code calls this, or is
+/// interrupted by a signal.
+unsafe fn goroutine_extent(run: *const Run) -> Extent {
+    // SAFETY: the caller's contract.
+    let (grown, stack) = unsafe { (&(*run).grown, &(*run).stack) };
+    let inner = grown.as_ref().and_then(|grown| grown.inner);
+    match (inner, stack) {
+        (Some(inner), _) => inner,
+        (None, Some(stack)) => Extent::of(stack),
+        (None, None) => unreachable!("a goroutine that runs has a stack"),
     }
 }
 
@@ -194,12 +223,4 @@ fn thread_limit() -> Option<usize> {
 fn stack_pointer() -> usize {
     let here = 0u8;
     (&raw const here).addr()
-}
-
-/// # Safety
-///
-/// The goroutine has ended: its spare segment goes back to its pool.
-pub(crate) unsafe fn forget_spare(run: *mut Run) {
-    // SAFETY: the caller's contract.
-    drop(unsafe { (*run).spare.take() });
 }

@@ -213,7 +213,7 @@ impl Shared {
             return false;
         }
         // SAFETY: the slots are in no list and in no use.
-        unsafe { discard(&batch, keep) };
+        unsafe { discard(&batch, self.reserve, keep) };
         let mut slots = self.slots.lock();
         slots.in_transit -= batch.len();
         slots.trims += batch.len() as u64;
@@ -229,7 +229,7 @@ impl Shared {
             slots.warm.drain(..cooled).collect()
         };
         // SAFETY: the slots are in no list and in no use.
-        unsafe { discard(&batch, 0) };
+        unsafe { discard(&batch, self.reserve, 0) };
         let mut slots = self.slots.lock();
         slots.in_transit -= batch.len();
         slots.cold.extend(batch);
@@ -244,24 +244,21 @@ impl Shared {
 /// # Safety
 ///
 /// Nobody uses the slots, and what is on them is not needed.
-unsafe fn discard(slots: &[Slot], keep: usize) {
+unsafe fn discard(slots: &[Slot], reserve: usize, keep: usize) {
     let page = page_size();
     let ranges: Vec<_> = slots
         .iter()
         .filter_map(|slot| {
-            let (limit, top) = (slot.limit.as_ptr() as usize, slot.top.as_ptr() as usize);
-            let end = match keep {
-                0 => top.next_multiple_of(page),
-                _ => top.saturating_sub(keep) / page * page,
-            };
+            let limit = slot.limit.as_ptr() as usize;
+            let slot_end = slot.end(reserve).as_ptr() as usize;
+            let end = slot_end.saturating_sub(keep) / page * page;
             (end > limit).then(|| Range {
                 start: slot.limit,
                 bytes: end - limit,
             })
         })
         .collect();
-    // SAFETY: whole pages of slots that nobody uses. The page that holds the
-    // top belongs to the slot alone: slots are whole pages.
+    // SAFETY: whole pages of slots that nobody uses.
     let _ = unsafe { advise(&ranges, libc::MADV_DONTNEED) };
 }
 
@@ -288,7 +285,7 @@ impl Drop for PooledStack {
 // `pool` is referenced; the page below `limit` is a guard.
 unsafe impl Stack for PooledStack {
     fn top(&self) -> NonNull<u8> {
-        self.slot.top
+        self.slot.top(self.pool.reserve)
     }
 
     fn limit(&self) -> NonNull<u8> {

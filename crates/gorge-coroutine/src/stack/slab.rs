@@ -34,11 +34,25 @@ const COLOUR_BYTES: usize = 128;
 /// What one page-table page maps.
 const REGION: usize = 2 << 20;
 
-/// One slot: its usable bytes.
+/// One slot: its lowest usable byte. The rest follows from the pool's reserve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slot {
     pub(super) limit: NonNull<u8>,
-    pub(super) top: NonNull<u8>,
+}
+
+impl Slot {
+    /// One past the slot's last byte.
+    pub(super) fn end(self, reserve: usize) -> NonNull<u8> {
+        // SAFETY: a slot is `reserve` bytes from its guard page on.
+        unsafe { self.limit.add(reserve - page_size()) }
+    }
+
+    /// Where the stack begins: the end, less the slot's colour.
+    pub(super) fn top(self, reserve: usize) -> NonNull<u8> {
+        let colour = self.limit.as_ptr() as usize / reserve % COLOURS * COLOUR_BYTES;
+        // SAFETY: a slot is larger than a page and all colours together.
+        unsafe { self.end(reserve).sub(colour) }
+    }
 }
 
 // SAFETY: a slot is an address range; ownership of it moves with the value.
@@ -118,12 +132,9 @@ impl Slabs {
             }
         })?;
         for start in pages {
-            let colour = self.carved % COLOURS * COLOUR_BYTES;
-            // SAFETY: both lie inside the slot, which is larger than a page and
-            // all colours together.
-            let (limit, top) =
-                unsafe { (start.add(page_size()), start.add(self.reserve - colour)) };
-            free.push(Slot { limit, top });
+            // SAFETY: a slot is larger than a page.
+            let limit = unsafe { start.add(page_size()) };
+            free.push(Slot { limit });
             slab.carved += 1;
             self.carved += 1;
         }

@@ -31,7 +31,7 @@ extern _Noreturn void probe_finish(word *base, word arg);
 extern struct resumed probe_resume_holding(void *sp, word *base, word arg, uint64_t *words,
                                            double *floats);
 extern word probe_suspend_holding(word *base, word arg, uint64_t *words, double *floats);
-extern void probe_valgrind(void *limit, void *top);
+extern void probe_valgrind(char *limit, char *top);
 
 /* The linker's names for the pages that hold the probe. */
 extern char __start_gorge_text[], __stop_gorge_text[];

@@ -2,6 +2,9 @@
 //!
 //! The crate's files are compiled as they stand, so the compiler checks the asm
 //! operands and allocates registers around them as it would in the crate.
+//!
+//! Every function passes its operation's `# Safety` on to the driver; those
+//! that take `words` and `floats` want 32 of each.
 
 #![feature(no_core, prelude_import)]
 #![no_core]
@@ -10,7 +13,10 @@
 #[macro_use]
 extern crate std;
 #[prelude_import]
-#[allow(unused_imports, reason = "names found through a prelude do not count as uses")]
+#[allow(
+    unused_imports,
+    reason = "names found through a prelude do not count as uses"
+)]
 use std::prelude::*;
 
 #[path = "../../src/arch/mod.rs"]
@@ -18,8 +24,11 @@ mod arch;
 #[path = "../../src/valgrind.rs"]
 mod valgrind;
 
+use std::ptr::NonNull;
+
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn probe_prepare(base: *mut usize, entry: arch::Entry) -> *mut u8 {
+    // SAFETY: the caller's contract.
     unsafe { arch::prepare(base, entry) }
 }
 
@@ -32,6 +41,7 @@ pub struct Resumed {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn probe_resume(sp: *mut u8, base: *mut usize, arg: usize) -> Resumed {
+    // SAFETY: the caller's contract.
     let (word, sp) = unsafe { arch::resume(sp, base, arg) };
     Resumed { word, sp }
 }
@@ -48,17 +58,20 @@ pub struct Suspended {
 /// result's sake, and so leaves its caller's `x19` to the switch to save.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn probe_resume_at(from: *mut Suspended) -> Resumed {
+    // SAFETY: the caller's contract; `from` is a coroutine of the driver's.
     let (word, sp) = unsafe { arch::resume((*from).sp, (*from).base, (*from).arg) };
     Resumed { word, sp }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn probe_suspend(base: *mut usize, arg: usize) -> usize {
+    // SAFETY: the caller's contract.
     unsafe { arch::suspend(base, arg) }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn probe_finish(base: *mut usize, arg: usize) -> ! {
+    // SAFETY: the caller's contract.
     unsafe { arch::finish(base, arg) }
 }
 
@@ -94,6 +107,7 @@ pub unsafe extern "C" fn probe_resume_holding(
     words: *mut u64,
     floats: *mut f64,
 ) -> Resumed {
+    // SAFETY: the caller's contract.
     let (word, sp) = unsafe { holding!(words, floats, arch::resume(sp, base, arg)) };
     Resumed { word, sp }
 }
@@ -106,14 +120,13 @@ pub unsafe extern "C" fn probe_suspend_holding(
     words: *mut u64,
     floats: *mut f64,
 ) -> usize {
+    // SAFETY: the caller's contract.
     unsafe { holding!(words, floats, arch::suspend(base, arg)) }
 }
 
-/// Registers a stack with valgrind and removes it.
+/// Tells valgrind of a stack, of the end of its use, and of its own end.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn probe_valgrind(
-    limit: std::ptr::NonNull<u8>,
-    top: std::ptr::NonNull<u8>,
-) {
+pub extern "C" fn probe_valgrind(limit: NonNull<u8>, top: NonNull<u8>) {
     let _registration = valgrind::Registration::new(limit, top);
+    valgrind::forget_frames(limit.as_ptr(), top.as_ptr());
 }

@@ -73,17 +73,23 @@ pub mod ptr {
     }
 }
 
+/// With the contracts of the methods of the same names in `std`; reads and
+/// writes are volatile, so that the compiler keeps each where it stands.
 impl<T> *mut T {
     pub unsafe fn add(self, count: usize) -> *mut T {
+        // SAFETY: the caller's contract.
         unsafe { intrinsics::offset(self, count) }
     }
     pub unsafe fn sub(self, count: usize) -> *mut T {
+        // SAFETY: the caller's contract.
         unsafe { intrinsics::offset(self, intrinsics::wrapping_sub(0, count as isize)) }
     }
     pub unsafe fn write(self, value: T) {
+        // SAFETY: the caller's contract.
         unsafe { intrinsics::volatile_store(self, value) }
     }
     pub unsafe fn read(self) -> T {
+        // SAFETY: the caller's contract.
         unsafe { intrinsics::volatile_load(self) }
     }
     pub fn cast<U>(self) -> *mut U {

@@ -104,7 +104,7 @@ fn report(reserve: usize) {
 unsafe fn identify(message: &mut Message, g: &G) {
     message.text("goroutine ").decimal(g.id().as_u64());
     // SAFETY: the caller's contract.
-    if let Some(name) = unsafe { g.label.name() } {
+    if let Some(name) = unsafe { g.name() } {
         message.text(" \"").text(name).text("\"");
     }
 }

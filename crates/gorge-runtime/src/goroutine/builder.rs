@@ -23,7 +23,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until `spawn`"]
 pub struct Builder {
-    name: Option<Arc<str>>,
+    name: Option<Arc<String>>,
     migrating: Option<bool>,
 }
 
@@ -35,7 +35,7 @@ impl Builder {
 
     /// The name that panics and dumps show.
     pub fn name(mut self, name: impl Into<String>) -> Builder {
-        self.name = Some(name.into().into());
+        self.name = Some(Arc::new(name.into()));
         self
     }
 

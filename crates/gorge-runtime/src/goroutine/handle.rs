@@ -87,7 +87,7 @@ impl Goroutine {
         match &self.0 {
             // SAFETY: this handle's reference keeps the G in this life, and
             // with it the name, as long as the handle is borrowed.
-            Party::Goroutine(g) => unsafe { g.as_ref().label.name() },
+            Party::Goroutine(g) => unsafe { g.as_ref().name() },
             Party::Thread(thread) => thread.name(),
         }
     }
@@ -115,7 +115,7 @@ impl Goroutine {
         // AcqRel: pairs with the swap in `park`. Whichever swap comes second
         // sees the other: either the goroutine finds the token, or the claim
         // below finds the goroutine parked.
-        if g.unpark_token.swap(1, Ordering::AcqRel) == 0
+        if g.cell.unpark_token.swap(1, Ordering::AcqRel) == 0
             && g.cell.claim_if(WANTS_UNPARK, Outcome::Woken(0).to_token())
         {
             Claim::new(NonNull::from(&g.cell), Owner::Goroutine).wake();

@@ -100,7 +100,7 @@ impl<T> JoinHandle<T> {
             // SAFETY: the life is done, so the result is this handle's to look
             // at and to drop.
             unsafe {
-                look((*run).task.has_panicked());
+                look((*run).panicked);
                 Task::drop_result(&raw mut (*run).task);
             }
         }

@@ -33,14 +33,14 @@ pub(crate) use store::Store;
 use crate::error::Failure;
 use crate::park::{Owner, ParkCell, Waiter};
 use crate::primitive::RawLock;
-use crate::primitive::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::scheduler::Shared;
-use crate::stack::Extent;
+use crate::stack::Grown;
 use gorge_coroutine::PooledStack;
-use gorge_coroutine::fiber::{Fiber, Suspender};
+use gorge_coroutine::fiber::Fiber;
 use life::Life;
-use parking_lot::Mutex;
 use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
 use std::panic::Location;
 use std::ptr::{NonNull, null_mut};
 use std::sync::{Arc, Weak};
@@ -62,8 +62,6 @@ pub(crate) struct G {
     pub(crate) on_machine: AtomicU32,
     /// The machine (index + 1) that this goroutine is bound to, or [`NO_HOME`].
     home: AtomicU32,
-    /// An unpark that came before the park.
-    pub(crate) unpark_token: AtomicU8,
     pub(crate) life: Life,
     /// Link of the queue that the G is in: an inbox.
     pub(crate) next: AtomicPtr<G>,
@@ -76,14 +74,15 @@ pub(crate) struct G {
 
 /// What only the one who runs the goroutine touches.
 pub(crate) struct Run {
-    pub(crate) fiber: Option<Fiber>,
+    /// There as long as `stack` is.
+    pub(crate) fiber: MaybeUninit<Fiber>,
+    /// From the first run to the end.
     pub(crate) stack: Option<PooledStack>,
-    pub(crate) suspender: Option<Suspender>,
-    /// The stack or segment that the goroutine runs on now.
-    pub(crate) extent: Extent,
-    /// A segment kept for the next call of `stack::grow`.
-    pub(crate) spare: Option<PooledStack>,
+    /// Once the goroutine has grown its stack.
+    pub(crate) grown: Option<Box<Grown>>,
     pub(crate) migrating: bool,
+    /// Whether the task's result is a panic.
+    pub(crate) panicked: bool,
     /// The scope that the goroutine was started in.
     pub(crate) family: Option<Arc<scope::Family>>,
     pub(crate) task: Task,
@@ -96,12 +95,11 @@ pub(crate) struct Label {
     pub(crate) id: AtomicU64,
     pub(crate) parent: AtomicU64,
     pub(crate) site: AtomicPtr<Location<'static>>,
-    /// Changed under `name_lock`, and only between two lives.
-    name: UnsafeCell<Option<Arc<str>>>,
-    name_lock: Mutex<()>,
+    /// Changed under the join lock, and only between two lives.
+    name: UnsafeCell<Option<Arc<String>>>,
 }
 
-impl Label {
+impl G {
     /// The name in this life.
     ///
     /// # Safety
@@ -109,27 +107,36 @@ impl Label {
     /// The caller keeps the G from its next life while it uses the name.
     pub(crate) unsafe fn name(&self) -> Option<&str> {
         // SAFETY: the name changes only between two lives.
-        unsafe { (*self.name.get()).as_deref() }
+        unsafe { (*self.label.name.get()).as_ref() }.map(|name| name.as_str())
     }
 
-    /// A copy of the name, for a dump, which keeps nobody from anything.
-    pub(crate) fn name_now(&self) -> Option<Arc<str>> {
-        let _guard = self.name_lock.lock();
-        // SAFETY: names change under the lock.
-        unsafe { (*self.name.get()).clone() }
+    /// The name, for a dump, which keeps nobody from anything.
+    pub(crate) fn name_now(&self) -> Option<Arc<String>> {
+        self.join.lock.lock();
+        // SAFETY: names change under the lock, which is held.
+        unsafe {
+            let name = (*self.label.name.get()).clone();
+            self.join.lock.unlock();
+            name
+        }
     }
 
     /// # Safety
     ///
     /// The G is between two lives, and the caller's.
-    unsafe fn set_name(&self, name: Option<Arc<str>>) {
+    unsafe fn set_name(&self, name: Option<Arc<String>>) {
         // SAFETY: reading needs no lock, as only the G's owner changes it.
-        if name.is_none() && unsafe { (*self.name.get()).is_none() } {
+        if name.is_none() && unsafe { (*self.label.name.get()).is_none() } {
             return;
         }
-        let _guard = self.name_lock.lock();
+        self.join.lock.lock();
         // SAFETY: under the lock, against dumps; nobody else reads it now.
-        unsafe { *self.name.get() = name };
+        let old = unsafe {
+            let old = std::mem::replace(&mut *self.label.name.get(), name);
+            self.join.lock.unlock();
+            old
+        };
+        drop(old);
     }
 }
 
@@ -154,19 +161,14 @@ impl G {
             cell: ParkCell::new(Owner::Goroutine),
             on_machine: AtomicU32::new(0),
             home: AtomicU32::new(NO_HOME),
-            unpark_token: AtomicU8::new(0),
             life: Life::new(),
             next: AtomicPtr::new(null_mut()),
             run: UnsafeCell::new(Run {
-                fiber: None,
+                fiber: MaybeUninit::uninit(),
                 stack: None,
-                suspender: None,
-                extent: Extent {
-                    limit: 0,
-                    reserve: 0,
-                },
-                spare: None,
+                grown: None,
                 migrating: false,
+                panicked: false,
                 family: None,
                 task: Task::empty(),
                 timer: crate::timer::Place::default(),
@@ -176,7 +178,6 @@ impl G {
                 parent: AtomicU64::new(0),
                 site: AtomicPtr::new(null_mut()),
                 name: UnsafeCell::new(None),
-                name_lock: Mutex::new(()),
             },
             join: JoinSlot {
                 lock: RawLock::new(),
@@ -229,7 +230,7 @@ impl G {
 /// caller runs it.
 pub(crate) unsafe fn run(run: *mut Run) {
     // SAFETY: the caller's contract.
-    unsafe { Task::run(&raw mut (*run).task) }
+    unsafe { (*run).panicked = Task::run(&raw mut (*run).task) }
 }
 
 /// Ends a task without running it.
@@ -239,7 +240,7 @@ pub(crate) unsafe fn run(run: *mut Run) {
 /// As for [`run`].
 pub(crate) unsafe fn discard(run: *mut Run, failure: Failure) {
     // SAFETY: the caller's contract.
-    unsafe { Task::discard(&raw mut (*run).task, failure) }
+    unsafe { (*run).panicked = Task::discard(&raw mut (*run).task, failure) }
 }
 
 /// Drops the result of a task that nobody will ask for.
@@ -250,4 +251,15 @@ pub(crate) unsafe fn discard(run: *mut Run, failure: Failure) {
 pub(crate) unsafe fn drop_result(run: *mut Run) {
     // SAFETY: the caller's contract.
     unsafe { Task::drop_result(&raw mut (*run).task) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_g_is_small_beside_its_stack() {
+        let bytes = size_of::<G>();
+        assert!(bytes <= 232, "{bytes}");
+    }
 }

@@ -96,7 +96,7 @@ fn park_until(deadline: Option<Instant>) {
     // SAFETY: the current goroutine is alive while it runs this.
     let shared = unsafe { g.as_ref() };
     // AcqRel, as in `unpark`: see there.
-    if shared.unpark_token.swap(0, Ordering::AcqRel) != 0 {
+    if shared.cell.unpark_token.swap(0, Ordering::AcqRel) != 0 {
         return;
     }
     let wait = Wait {
@@ -106,7 +106,7 @@ fn park_until(deadline: Option<Instant>) {
         cancel: CancelMode::Deliver,
     };
     let parked = park::park_for_token(shared, wait);
-    shared.unpark_token.swap(0, Ordering::AcqRel);
+    shared.cell.unpark_token.swap(0, Ordering::AcqRel);
     match parked {
         Ok(Outcome::Woken(_) | Outcome::Closed | Outcome::TimedOut) => {}
         Ok(Outcome::Cancelled) | Err(park::Refused) => cancel::deliver(),

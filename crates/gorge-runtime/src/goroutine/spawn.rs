@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// How to spawn.
 pub(crate) struct Spec {
-    pub(crate) name: Option<Arc<str>>,
+    pub(crate) name: Option<Arc<String>>,
     /// `None`: as the runtime is configured.
     pub(crate) migrating: Option<bool>,
     pub(crate) family: Option<Arc<Family>>,
@@ -117,13 +117,13 @@ where
 unsafe fn prepare(g: GRef, shared: &Shared, spec: Spec) {
     // SAFETY: the caller's contract.
     let (g, run) = unsafe {
-        g.as_ref().label.set_name(spec.name);
+        g.as_ref().set_name(spec.name);
         (g.as_ref(), &mut *g.as_ref().run.get())
     };
     g.cell.restart();
     g.life.restart();
     g.set_home(NO_HOME);
-    g.unpark_token.store(0, Ordering::Relaxed);
+    g.cell.unpark_token.store(0, Ordering::Relaxed);
     run.family = spec.family;
     run.migrating = spec.migrating.unwrap_or(shared.config.migrating);
     let parent = current::goroutine().map_or(0, |g| {

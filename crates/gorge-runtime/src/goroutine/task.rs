@@ -14,10 +14,10 @@ use crate::error::Failure;
 use std::mem::{MaybeUninit, align_of, size_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-const INLINE_BYTES: usize = 96;
+const INLINE_BYTES: usize = 48;
 
 /// Inline room for a closure or a result.
-#[repr(C, align(16))]
+#[repr(C, align(8))]
 struct Room([MaybeUninit<u8>; INLINE_BYTES]);
 
 /// The operations of one spawned type.
@@ -31,8 +31,6 @@ struct Vtable {
 /// A goroutine's closure or result. Which one it is, its G knows.
 pub(crate) struct Task {
     vtable: Option<&'static Vtable>,
-    /// Whether the result is a panic.
-    panicked: bool,
     room: Room,
 }
 
@@ -40,7 +38,6 @@ impl Task {
     pub(crate) const fn empty() -> Task {
         Task {
             vtable: None,
-            panicked: false,
             room: Room([MaybeUninit::uninit(); INLINE_BYTES]),
         }
     }
@@ -64,24 +61,28 @@ impl Task {
     }
 
     /// Runs the closure and leaves its result, panics and cancels included.
+    /// Returns whether it is a panic.
     ///
     /// # Safety
     ///
     /// The task holds a closure; nobody else touches it meanwhile.
-    pub(crate) unsafe fn run(task: *mut Task) {
+    #[must_use]
+    pub(crate) unsafe fn run(task: *mut Task) -> bool {
         // SAFETY: the caller's contract. No reference to the task is held
         // while user code runs.
-        unsafe { (*task).panicked = ((*task).vtable().run)(&raw mut (*task).room) }
+        unsafe { ((*task).vtable().run)(&raw mut (*task).room) }
     }
 
-    /// Drops the closure unrun and leaves `failure` as the result.
+    /// Drops the closure unrun and leaves `failure` as the result. Returns
+    /// whether that became a panic.
     ///
     /// # Safety
     ///
     /// As for [`run`](Task::run).
-    pub(crate) unsafe fn discard(task: *mut Task, failure: Failure) {
+    #[must_use]
+    pub(crate) unsafe fn discard(task: *mut Task, failure: Failure) -> bool {
         // SAFETY: the caller's contract.
-        unsafe { (*task).panicked = ((*task).vtable().discard)(&raw mut (*task).room, failure) }
+        unsafe { ((*task).vtable().discard)(&raw mut (*task).room, failure) }
     }
 
     /// Drops the result.
@@ -102,11 +103,6 @@ impl Task {
     pub(crate) unsafe fn take_result<T>(task: *mut Task) -> Result<T, Failure> {
         // SAFETY: the caller's contract.
         unsafe { load(&raw mut (*task).room) }
-    }
-
-    /// Whether the task ended in a panic.
-    pub(crate) fn has_panicked(&self) -> bool {
-        self.panicked
     }
 
     fn vtable(&self) -> &'static Vtable {

@@ -71,6 +71,8 @@ pub(crate) enum Owner {
 pub(crate) struct ParkCell {
     word: AtomicU64,
     cancel_requested: AtomicU8,
+    /// An unpark that came before the park.
+    pub(crate) unpark_token: AtomicU8,
     reason: AtomicU8,
     owner: Owner,
     object: AtomicUsize,
@@ -95,6 +97,7 @@ impl ParkCell {
         ParkCell {
             word: AtomicU64::new(0),
             cancel_requested: AtomicU8::new(0),
+            unpark_token: AtomicU8::new(0),
             reason: AtomicU8::new(0),
             owner,
             object: AtomicUsize::new(0),
@@ -106,6 +109,7 @@ impl ParkCell {
         ParkCell {
             word: AtomicU64::new(0),
             cancel_requested: AtomicU8::new(0),
+            unpark_token: AtomicU8::new(0),
             reason: AtomicU8::new(0),
             owner,
             object: AtomicUsize::new(0),

@@ -63,8 +63,11 @@ where
     unsafe { scheduler::leave(machine, g, after) };
     // From here on, `machine` may be another thread's.
     let outcome = Outcome::from_token(shared.cell.load().token());
-    if wait.deadline.is_some() && outcome != Outcome::TimedOut {
-        crate::timer::disarm(shared);
+    if wait.deadline.is_some()
+        && outcome != Outcome::TimedOut
+        && let Some(machine) = scheduler::current::machine()
+    {
+        machine.disarm(shared);
     }
     Ok(outcome)
 }
@@ -126,7 +129,7 @@ pub(crate) fn park_for_token(g: &G, wait: Wait) -> Result<Outcome, Refused> {
     let waiter = Cell::new(None);
     let take_token = || {
         // AcqRel: pairs with the swap in `unpark`.
-        if g.unpark_token.swap(0, Ordering::AcqRel) != 0
+        if g.cell.unpark_token.swap(0, Ordering::AcqRel) != 0
             && let Some(waiter) = waiter.take()
             // SAFETY: the waiter is this goroutine's own, which is parked.
             && let Some(claim) = unsafe { Waiter::claim(waiter, Outcome::Woken(0)) }

@@ -11,7 +11,6 @@ use crate::error::Failure;
 use crate::goroutine::{Completion, G, GRef, NO_HOME, Run};
 use crate::park::{self, CLAIMED, SHIELD};
 use crate::primitive::atomic::Ordering;
-use crate::stack::Extent;
 use crate::timer;
 use crate::trace;
 use gorge_coroutine::fiber::{Fiber, Resumed, Suspender};
@@ -142,6 +141,13 @@ impl Machine {
         }
     }
 
+    /// Goroutine that was woken otherwise: takes its timer out.
+    pub(crate) fn disarm(&self, g: &G) {
+        // SAFETY: the goroutine's own code reads its run part.
+        let processor = unsafe { (*g.run.get()).timer.processor };
+        timer::disarm(&self.shared.processors[processor as usize].timers, g);
+    }
+
     /// A free G with a fresh id.
     pub(crate) fn take_g(&self) -> GRef {
         self.processor().take_g(&self.shared, self.shared.weak())
@@ -241,18 +247,16 @@ impl Machine {
         shared_g.on_machine.store(self.number(), Ordering::Relaxed);
         trace::run(shared_g.id(), self.index);
         self.running.set(Some(g));
-        // SAFETY: the run part is ours; its fiber is touched by nobody else,
-        // also while the goroutine runs.
+        // SAFETY: the run part is ours; its fiber is changed by nobody else,
+        // also while the goroutine runs, whose code only reads it.
         unsafe {
-            if (*run).fiber.is_none() && !self.prepare(g, run) {
+            if (*run).stack.is_none() && !self.prepare(g, run) {
                 return;
             }
-            let Some(fiber) = &mut (*run).fiber else {
-                unreachable!("just prepared")
-            };
             // The goroutine is homed here, or its starter promised that it may
             // change threads.
-            match fiber.resume(g.as_ptr() as usize) {
+            let fiber = (&raw mut (*run).fiber).cast::<Fiber>();
+            match Fiber::resume_at(fiber, g.as_ptr() as usize) {
                 Resumed::Suspended(YIELD) => {
                     self.running.set(None);
                     shared_g.on_machine.store(0, Ordering::Release);
@@ -284,8 +288,7 @@ impl Machine {
         unsafe {
             match self.processor().take_stack(&self.shared.stacks) {
                 Ok(stack) => {
-                    (*run).fiber = Some(Fiber::new(&stack, body));
-                    (*run).extent = Extent::of(&stack);
+                    (*run).fiber.write(Fiber::new(&stack, body));
                     (*run).stack = Some(stack);
                     if !(*run).migrating {
                         g.as_ref().set_home(self.number());
@@ -294,7 +297,7 @@ impl Machine {
                 }
                 Err(error) => {
                     self.running.set(None);
-                    crate::goroutine::discard(run, Failure::NotStarted(error));
+                    crate::goroutine::discard(run, Failure::NotStarted(Box::new(error)));
                     complete(g);
                     self.retire(g);
                     false
@@ -320,7 +323,14 @@ impl Machine {
             trace::park(shared_g.id());
             if let Some(deadline) = after.deadline {
                 let when = self.shared.clock.at(deadline);
-                timer::arm(&self.processor().timers, g, after.ticket, when);
+                let processor = self.processor();
+                timer::arm(
+                    &processor.timers,
+                    processor.index as u32,
+                    g,
+                    after.ticket,
+                    when,
+                );
             }
             let cancelled = if after.cancellable {
                 park::claim_cancelled(shared_g, after.ticket)
@@ -345,10 +355,8 @@ impl Machine {
         self.running.set(None);
         // SAFETY: the caller's contract: no frame is live on the stack.
         unsafe {
-            if let Some(fiber) = (*run).fiber.take() {
-                fiber.retire();
-            }
-            crate::stack::forget_spare(run);
+            (*run).fiber.assume_init_read().retire();
+            (*run).grown = None;
             if let Some(stack) = (*run).stack.take() {
                 self.processor().keep_stack(stack);
             }
@@ -389,12 +397,9 @@ pub(crate) unsafe fn leave(machine: &Machine, g: GRef, after: AfterPark) {
 /// Called on the goroutine's own stack.
 #[inline(always)]
 unsafe fn suspender(g: GRef) -> Suspender {
-    // SAFETY: the goroutine's own code may read its run part; the body set the
-    // suspender first of all.
-    match unsafe { (*g.as_ref().run.get()).suspender } {
-        Some(suspender) => suspender,
-        None => unreachable!("a goroutine that runs has a suspender"),
-    }
+    // SAFETY: the goroutine's own code may read its run part, and its fiber is
+    // there while it runs.
+    unsafe { (*g.as_ref().run.get()).fiber.assume_init_ref().suspender() }
 }
 
 /// What runs on a goroutine's stack: its task, and the end of its life.
@@ -402,12 +407,11 @@ unsafe fn suspender(g: GRef) -> Suspender {
 /// # Safety
 ///
 /// `word` is the address of the G whose fiber this is.
-unsafe fn body(word: usize, suspender: Suspender) -> usize {
+unsafe fn body(word: usize, _: Suspender) -> usize {
     // SAFETY: the caller's contract.
     unsafe {
         let g = GRef::new_unchecked(word as *mut G);
         let run = g.as_ref().run.get();
-        (*run).suspender = Some(suspender);
         if g.as_ref().cell.cancel_requested() {
             crate::goroutine::discard(run, Failure::Cancelled);
         } else {
@@ -431,7 +435,7 @@ unsafe fn complete(g: GRef) {
     }
     let run = shared_g.run.get();
     // SAFETY: the goroutine's own run part.
-    let (family, panicked) = unsafe { ((*run).family.take(), (*run).task.has_panicked()) };
+    let (family, panicked) = unsafe { ((*run).family.take(), (*run).panicked) };
     match shared_g.life.complete() {
         Completion::DropResult => {
             if let (Some(family), true) = (&family, panicked) {

@@ -17,7 +17,7 @@ use crossbeam_utils::CachePadded;
 use gorge_coroutine::{PooledStack, StackError, StackPool};
 use std::cell::UnsafeCell;
 use std::ptr::{NonNull, null_mut};
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 /// Gs that a processor keeps for reuse, at most.
 const GS_MAX: usize = 256;
@@ -49,7 +49,7 @@ pub(crate) struct Processor {
     /// Tasks that have ended here, and Gs that were given up after that.
     pub(super) ended: AtomicU64,
     pub(super) retired: AtomicU64,
-    pub(super) timers: Arc<Timers>,
+    pub(super) timers: Timers,
     /// No other machine exists, so nobody steals `next`.
     alone: bool,
 }
@@ -86,7 +86,7 @@ impl Processor {
             spawned: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             retired: AtomicU64::new(0),
-            timers: Arc::new(Timers::new()),
+            timers: Timers::new(),
             alone,
         }
     }

@@ -14,7 +14,7 @@ const CHILDREN: usize = 4;
 /// Index of an entry, plus one; zero when there is none. Protected by the lock
 /// of the heap that the entry is in.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Position(usize);
+pub(super) struct Position(u32);
 
 /// A wait that ends at `when`.
 #[derive(Clone, Copy)]
@@ -65,7 +65,7 @@ impl Heap {
         if place == 0 {
             return false;
         }
-        self.take(place - 1);
+        self.take(place as usize - 1);
         true
     }
 
@@ -112,7 +112,8 @@ impl Heap {
 
     fn put(&mut self, index: usize, entry: Entry) {
         self.entries[index] = entry;
-        self.set_position(entry.g, Position(index + 1));
+        // More timers than fit would be more goroutines than fit into memory.
+        self.set_position(entry.g, Position(index as u32 + 1));
     }
 
     fn position(&self, g: GRef) -> Position {

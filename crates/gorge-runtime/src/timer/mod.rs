@@ -21,13 +21,12 @@ use crate::primitive::atomic::{AtomicU64, Ordering};
 use heap::{Entry, Heap};
 use parking_lot::Mutex;
 use std::ptr::NonNull;
-use std::sync::Arc;
 
-/// Where a goroutine's timer is: the heap, and the position in it, which the
-/// heap's lock protects.
-#[derive(Default)]
+/// Where a goroutine's timer is: the processor whose heap it went to last, and
+/// the position in it, which the heap's lock protects.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Place {
-    timers: Option<Arc<Timers>>,
+    pub(crate) processor: u32,
     position: heap::Position,
 }
 
@@ -71,42 +70,26 @@ impl Timers {
     }
 }
 
-/// Arms the timer of a goroutine that is leaving its stack. Returns whether it
-/// became the heap's earliest.
+/// Arms the timer of a goroutine that is leaving its stack.
 ///
 /// # Safety
 ///
 /// The caller is the machine that the goroutine is leaving: `g`'s run part is
-/// its to use, and the wait with `ticket` has begun.
-pub(crate) unsafe fn arm(timers: &Arc<Timers>, g: GRef, ticket: u32, when: u64) -> bool {
-    // SAFETY: the caller's contract.
-    let place = unsafe { &mut (*g.as_ref().run.get()).timer };
-    if !place
-        .timers
-        .as_ref()
-        .is_some_and(|current| Arc::ptr_eq(current, timers))
-    {
-        place.timers = Some(Arc::clone(timers));
-    }
+/// its to use, and the wait with `ticket` has begun. `timers` are those of the
+/// processor with this index.
+pub(crate) unsafe fn arm(timers: &Timers, processor: u32, g: GRef, ticket: u32, when: u64) {
     let mut heap = timers.heap.lock();
+    // SAFETY: the caller's contract.
+    unsafe { (&raw mut (*g.as_ref().run.get()).timer.processor).write(processor) };
     heap.push(Entry { when, ticket, g });
-    let earliest = heap.earliest();
-    timers.earliest.store(earliest, Ordering::Release);
-    earliest == when
+    timers.earliest.store(heap.earliest(), Ordering::Release);
 }
 
-/// Takes the timer of a goroutine that was woken otherwise out of its heap.
-/// Called by the goroutine itself.
-pub(crate) fn disarm(g: &G) {
-    // SAFETY: on the goroutine's own stack, its run part is its own; the
-    // position is read under the heap's lock.
-    unsafe {
-        let place = &raw mut (*g.run.get()).timer;
-        if let Some(timers) = &(*place).timers {
-            let mut heap = timers.heap.lock();
-            if heap.remove(NonNull::from(g)) {
-                timers.earliest.store(heap.earliest(), Ordering::Release);
-            }
-        }
+/// Takes the timer of a goroutine that was woken otherwise out of the heap that
+/// it went to. Called by the goroutine itself.
+pub(crate) fn disarm(timers: &Timers, g: &G) {
+    let mut heap = timers.heap.lock();
+    if heap.remove(NonNull::from(g)) {
+        timers.earliest.store(heap.earliest(), Ordering::Release);
     }
 }
