@@ -2,7 +2,7 @@
 #![allow(missing_docs, reason = "criterion's macros generate public items")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use gorge_coroutine::{Coroutine, StackPool};
+use gorge_coroutine::{Coroutine, LocalStackPool, StackPool};
 use std::hint::black_box;
 
 fn resume_and_suspend(criterion: &mut Criterion) {
@@ -41,6 +41,13 @@ fn create_run_and_drop(criterion: &mut Criterion) {
     group.bench_function("gorge, stack from the pool", |bencher| {
         bencher.iter(|| {
             let warm = pool.take().expect("a stack");
+            Coroutine::<u64, (), u64, _>::with_stack(warm, |_, n| n + 1).resume(black_box(1))
+        });
+    });
+    let local = LocalStackPool::new(pool);
+    group.bench_function("gorge, stack from the thread's pool", |bencher| {
+        bencher.iter(|| {
+            let warm = local.take().expect("a stack");
             Coroutine::<u64, (), u64, _>::with_stack(warm, |_, n| n + 1).resume(black_box(1))
         });
     });

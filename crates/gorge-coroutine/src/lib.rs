@@ -11,5 +11,7 @@ mod unwind;
 
 pub use call::call_on;
 pub use coroutine::{Coroutine, CoroutineResult, Yielder};
-pub use stack::{OwnedStack, PooledStack, Stack, StackClasses, StackError, StackPool};
+pub use stack::{
+    LocalStack, LocalStackPool, OwnedStack, PooledStack, Stack, StackClasses, StackError, StackPool,
+};
 pub use unwind::ForcedUnwind;

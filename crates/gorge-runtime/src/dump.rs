@@ -97,6 +97,13 @@ fn read(g: &G) -> Option<GoroutineSnapshot> {
     })
 }
 
+impl GoroutineState {
+    /// Whether the goroutine is parked, for whatever reason.
+    pub fn is_waiting(self) -> bool {
+        matches!(self, GoroutineState::Waiting(_))
+    }
+}
+
 impl fmt::Display for GoroutineState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -141,3 +141,27 @@ fn a_segment_beyond_the_largest_stack_is_refused_with_a_reason() {
         "{text}"
     );
 }
+
+#[test]
+fn a_goroutine_gets_the_reserve_that_it_asks_for() {
+    in_each_setting(|runtime| {
+        runtime.run(|| {
+            for kib in [16, 100, 1024, 64 * 1024] {
+                let spawn = |f: fn() -> usize| {
+                    let builder = goroutine::Builder::new().stack_reserve(kib * 1024);
+                    builder.spawn(f).expect("spawned").join().expect("a value")
+                };
+                let remaining = spawn(stack::remaining);
+                assert!(remaining > kib * 1024 - 16 * 1024, "{kib}: {remaining}");
+            }
+            let greedy = goroutine::Builder::new().stack_reserve(2 << 30);
+            let error = greedy
+                .spawn(|| ())
+                .expect("spawned")
+                .join()
+                .expect_err("too much");
+            assert!(error.is_not_started());
+            assert!(error.to_string().contains("1 GiB"), "{error}");
+        });
+    });
+}

@@ -12,6 +12,7 @@ mod advise;
 mod classes;
 mod error;
 mod guard;
+mod local;
 mod mapping;
 mod owned;
 mod pool;
@@ -20,6 +21,7 @@ mod slab;
 
 pub use classes::StackClasses;
 pub use error::StackError;
+pub use local::{LocalStack, LocalStackPool};
 pub use owned::OwnedStack;
 pub use pool::{PoolStatistics, PooledStack, StackPool};
 pub(crate) use resident::shrink_at;

@@ -25,6 +25,7 @@ use std::sync::Arc;
 pub struct Builder {
     name: Option<Arc<String>>,
     migrating: Option<bool>,
+    stack_reserve: Option<usize>,
 }
 
 impl Builder {
@@ -36,6 +37,17 @@ impl Builder {
     /// The name that panics and dumps show.
     pub fn name(mut self, name: impl Into<String>) -> Builder {
         self.name = Some(Arc::new(name.into()));
+        self
+    }
+
+    /// Address space for the goroutine's stack in bytes, committed page by page
+    /// as it is touched, up to 1 GiB. Rounded up to a power of two. Default: the
+    /// runtime's [`stack_reserve`](crate::Builder::stack_reserve).
+    ///
+    /// If that is more than can be had, the goroutine ends unstarted; see
+    /// [`JoinError::is_not_started`](crate::JoinError::is_not_started).
+    pub fn stack_reserve(mut self, bytes: usize) -> Builder {
+        self.stack_reserve = Some(bytes);
         self
     }
 
@@ -69,6 +81,7 @@ impl Builder {
         let spec = Spec {
             name: self.name,
             migrating: self.migrating,
+            stack_reserve: self.stack_reserve,
             ..Spec::plain()
         };
         if current::runtime().is_none() {

@@ -81,6 +81,8 @@ pub(crate) struct Run {
     /// Once the goroutine has grown its stack.
     pub(crate) grown: Option<Box<Grown>>,
     pub(crate) migrating: bool,
+    /// KiB of stack asked for; zero for the runtime's default.
+    pub(crate) reserve_kib: u32,
     /// Whether the task's result is a panic.
     pub(crate) panicked: bool,
     /// The scope that the goroutine was started in.
@@ -168,6 +170,7 @@ impl G {
                 stack: None,
                 grown: None,
                 migrating: false,
+                reserve_kib: 0,
                 panicked: false,
                 family: None,
                 task: Task::empty(),

@@ -17,6 +17,8 @@ pub(crate) struct Spec {
     /// `None`: as the runtime is configured.
     pub(crate) migrating: Option<bool>,
     pub(crate) family: Option<Arc<Family>>,
+    /// `None`: as the runtime is configured.
+    pub(crate) stack_reserve: Option<usize>,
     pub(crate) site: &'static Location<'static>,
 }
 
@@ -27,6 +29,7 @@ impl Spec {
             name: None,
             migrating: None,
             family: None,
+            stack_reserve: None,
             site: Location::caller(),
         }
     }
@@ -125,6 +128,10 @@ unsafe fn prepare(g: GRef, shared: &Shared, spec: Spec) {
     g.set_home(NO_HOME);
     g.cell.unpark_token.store(0, Ordering::Relaxed);
     run.family = spec.family;
+    let kib = spec
+        .stack_reserve
+        .map_or(0, |bytes| bytes.div_ceil(1024).max(1));
+    run.reserve_kib = u32::try_from(kib).unwrap_or(u32::MAX);
     run.migrating = spec.migrating.unwrap_or(shared.config.migrating);
     let parent = current::goroutine().map_or(0, |g| {
         // SAFETY: the current goroutine runs on this thread.

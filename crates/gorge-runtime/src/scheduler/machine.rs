@@ -286,7 +286,11 @@ impl Machine {
     unsafe fn prepare(&self, g: GRef, run: *mut Run) -> bool {
         // SAFETY: the caller's contract.
         unsafe {
-            match self.processor().take_stack(&self.shared.stacks) {
+            let stack = match (*run).reserve_kib {
+                0 => self.processor().take_stack(&self.shared.stacks),
+                kib => self.shared.segments.take(kib as usize * 1024),
+            };
+            match stack {
                 Ok(stack) => {
                     (*run).fiber.write(Fiber::new(&stack, body));
                     (*run).stack = Some(stack);
@@ -357,8 +361,9 @@ impl Machine {
         unsafe {
             (*run).fiber.assume_init_read().retire();
             (*run).grown = None;
-            if let Some(stack) = (*run).stack.take() {
-                self.processor().keep_stack(stack);
+            match (*run).stack.take() {
+                Some(stack) if (*run).reserve_kib == 0 => self.processor().keep_stack(stack),
+                other => drop(other),
             }
         }
         self.retire(g);
