@@ -152,6 +152,7 @@ fn without_messages(output: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn package(name: &str) -> Package {
         Package {
@@ -162,9 +163,14 @@ mod tests {
     }
 
     fn message(test: bool, kind: &str, name: &str) -> String {
-        format!(
-            r#"{{"reason":"compiler-artifact","manifest_path":"/w/crates/gorge/Cargo.toml","target":{{"kind":["{kind}"],"name":"{name}"}},"profile":{{"test":{test}}},"executable":"/t/{name}-1"}}"#
-        )
+        let message = json!({
+            "reason": "compiler-artifact",
+            "manifest_path": "/w/crates/gorge/Cargo.toml",
+            "target": {"kind": [kind], "name": name},
+            "profile": {"test": test},
+            "executable": format!("/t/{name}-1"),
+        });
+        message.to_string()
     }
 
     #[test]

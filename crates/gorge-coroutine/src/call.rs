@@ -7,6 +7,7 @@
 
 use crate::arch;
 use crate::stack::Stack;
+use crate::valgrind;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
@@ -53,6 +54,7 @@ where
         let sp = arch::prepare(base, run::<F, R>);
         let (_, sp) = arch::resume(sp, base, errand_address);
         debug_assert!(sp.is_null(), "the callee does not suspend this call");
+        valgrind::forget_frames(stack.limit().as_ptr(), base.cast());
     }
     match ManuallyDrop::into_inner(errand).result {
         Some(Ok(value)) => value,

@@ -1,7 +1,7 @@
 //! The safe coroutine: create, resume, suspend, return, panic, drop.
 //!
 //! Values cross by pointer: the side that switches away leaves the value in
-//! place and passes its address, the other side reads it at once. The closure,
+//! place and passes its address, the other side moves it out at once. The closure,
 //! and later its result, live in a cell just below the fiber's base, so a
 //! coroutine allocates nothing but its stack.
 //!
@@ -20,7 +20,7 @@ use crate::stack::{OwnedStack, Stack};
 use crate::unwind::{self, ForcedUnwind};
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, forget};
+use std::mem::{ManuallyDrop, MaybeUninit, forget};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 use std::thread;
@@ -76,8 +76,8 @@ impl<Yield, Return> CoroutineResult<Yield, Return> {
 /// assert_eq!(doubled.resume(0), CoroutineResult::Return("done"));
 /// ```
 pub struct Coroutine<Input, Yield, Return, S: Stack = OwnedStack> {
-    /// `None` once finished: the stack carries no fiber any more.
-    fiber: Option<Fiber>,
+    /// There until the state is `Finished`.
+    fiber: MaybeUninit<Fiber>,
     state: State,
     cell: NonNull<u8>,
     drop_closure: unsafe fn(NonNull<u8>),
@@ -88,10 +88,11 @@ pub struct Coroutine<Input, Yield, Return, S: Stack = OwnedStack> {
     thread: PhantomData<*mut ()>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     Created,
     Suspended,
+    // What comes below cannot be resumed.
     Running,
     Finished,
     /// Could not be unwound: its frames stay for ever.
@@ -142,7 +143,7 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
             });
             let fiber = Fiber::new(&below, run::<F, Input, Yield, Return>);
             Coroutine {
-                fiber: Some(fiber),
+                fiber: MaybeUninit::new(fiber),
                 state: State::Created,
                 cell: below.top,
                 drop_closure: drop_closure::<F, Return>,
@@ -159,20 +160,14 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
     ///
     /// A panic of the coroutine continues here. Resuming a coroutine that has
     /// finished, or one that is running, panics.
+    #[inline]
     pub fn resume(&mut self, input: Input) -> CoroutineResult<Yield, Return> {
-        let start = match self.state {
-            State::Created => true,
-            State::Suspended => false,
-            State::Running => panic!("this coroutine is already running"),
-            State::Finished | State::Leaked => {
-                panic!("this coroutine has finished: it cannot be resumed")
-            }
-        };
-        let mut message = Message {
-            input: Some(input),
-            cell: if start { Some(self.cell) } else { None },
-        };
-        match self.switch(&raw mut message as usize) {
+        if self.state > State::Suspended {
+            self.refuse();
+        }
+        // The coroutine's side moves it out, at once.
+        let input = ManuallyDrop::new(input);
+        match self.switch((&raw const input).addr()) {
             Resumed::Suspended(word) => {
                 // SAFETY: `suspend` passes the address of a value that it
                 // leaves in place and forgets.
@@ -182,6 +177,14 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
                 Ok(value) => CoroutineResult::Return(value),
                 Err(panic) => resume_unwind(panic),
             },
+        }
+    }
+
+    #[cold]
+    fn refuse(&self) -> ! {
+        match self.state {
+            State::Running => panic!("this coroutine is already running"),
+            _ => panic!("this coroutine has finished: it cannot be resumed"),
         }
     }
 
@@ -198,11 +201,14 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
     /// Gives the memory of a suspended coroutine's unused stack pages back to
     /// the system. Does nothing in any other state.
     pub fn shrink(&mut self) {
-        if let (State::Suspended, Some(fiber)) = (self.state, &self.fiber) {
+        if self.state == State::Suspended {
             // SAFETY: the coroutine is suspended there, and `&mut self` keeps
             // it so. It may be suspended inside a nested call on another
             // stack, whose address is then outside of this one.
-            unsafe { crate::stack::shrink_at(&*self.stack, fiber.stack_pointer()) }
+            unsafe {
+                let fiber = self.fiber.assume_init_ref();
+                crate::stack::shrink_at(&*self.stack, fiber.stack_pointer());
+            }
         }
     }
 
@@ -241,14 +247,13 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
         stack
     }
 
+    #[inline(always)]
     fn switch(&mut self, word: usize) -> Resumed {
-        let Some(fiber) = &mut self.fiber else {
-            unreachable!("only finished coroutines have none")
-        };
+        debug_assert!(self.state <= State::Suspended);
         self.state = State::Running;
-        // SAFETY: the state says that the fiber exists and does not run; the
+        // SAFETY: the state said that the fiber exists and does not run; the
         // coroutine never leaves its thread.
-        let resumed = unsafe { fiber.resume(word) };
+        let resumed = unsafe { self.fiber.assume_init_mut().resume(word) };
         match resumed {
             Resumed::Suspended(_) => self.state = State::Suspended,
             Resumed::Finished(_) => self.finish(),
@@ -259,10 +264,8 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
     /// Marks the coroutine finished: no frame is live on its stack.
     fn finish(&mut self) {
         self.state = State::Finished;
-        if let Some(fiber) = self.fiber.take() {
-            // SAFETY: called only before the first resume or after the last.
-            unsafe { fiber.retire() }
-        }
+        // SAFETY: called once, before the first resume or after the last.
+        unsafe { self.fiber.assume_init_read().retire() }
     }
 
     /// Moves the closure's result out of the cell.
@@ -329,36 +332,33 @@ impl<Input, Yield> Yielder<Input, Yield> {
     ///
     /// Unwinds with [`ForcedUnwind`] when the coroutine is dropped meanwhile,
     /// and again at every further call.
+    #[inline]
     pub fn suspend(&self, value: Yield) -> Input {
-        if self.unwinding.get() && thread::panicking() {
-            // A destructor suspends while the coroutine is being unwound:
-            // nobody will resume it. A panic now would abort anyhow, with
-            // a worse message.
-            eprintln!("gorge: a destructor suspended a coroutine that is being dropped; aborting");
-            std::process::abort();
+        if self.unwinding.get() {
+            refuse_in_destructor();
         }
         let value = ManuallyDrop::new(value);
         // SAFETY: the yielder lives on the fiber's stack and is not `Sync`, so
         // this runs there.
-        let word = unsafe { self.suspender.suspend(&raw const value as usize) };
+        let word = unsafe { self.suspender.suspend((&raw const value).addr()) };
         if word == 0 {
             self.unwinding.set(true);
             unwind::raise();
         }
-        let message = word as *mut Message<Input>;
         // SAFETY: a word that is not null is the address of the resumer's
-        // message, which stays in place until the next switch.
-        match unsafe { (*message).input.take() } {
-            Some(input) => input,
-            None => unreachable!("a message carries one input"),
-        }
+        // input, which stays in place until the next switch and is left to us.
+        unsafe { (word as *const Input).read() }
     }
 }
 
-/// What a resume passes: its input, and on the first resume the closure's cell.
-struct Message<Input> {
-    input: Option<Input>,
-    cell: Option<NonNull<u8>>,
+/// A destructor suspends while the coroutine is being unwound: nobody will
+/// resume it. A panic now would abort anyhow, with a worse message.
+#[cold]
+fn refuse_in_destructor() {
+    if thread::panicking() {
+        eprintln!("gorge: a destructor suspended a coroutine that is being dropped; aborting");
+        std::process::abort();
+    }
 }
 
 /// The cell below the fiber's base: first the closure, at the end its result.
@@ -417,15 +417,12 @@ unsafe fn run<F, Input, Yield, Return>(word: usize, suspender: Suspender) -> usi
 where
     F: FnOnce(&Yielder<Input, Yield>, Input) -> Return,
 {
-    let message = word as *mut Message<Input>;
-    // SAFETY: the first resume passes a message with input and cell; the cell
-    // holds the closure, which is taken here once and whose place then takes
-    // the result.
+    // SAFETY: the first resume passes the address of its input, which is left
+    // to us. The cell lies right above the fiber's base; it holds the closure,
+    // which is taken here once and whose place then takes the result.
     unsafe {
-        let (Some(input), Some(cell)) = ((*message).input.take(), (*message).cell) else {
-            unreachable!("the first message carries both")
-        };
-        let cell = cell.cast::<Payload<F, Return>>().as_ptr();
+        let input = (word as *const Input).read();
+        let cell = suspender.top().cast::<Payload<F, Return>>().as_ptr();
         let f = ManuallyDrop::take(&mut (*cell).closure);
         let yielder = Yielder {
             suspender,

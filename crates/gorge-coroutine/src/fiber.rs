@@ -17,6 +17,7 @@
 use crate::arch;
 use crate::sanitizer;
 use crate::stack::Stack;
+use crate::valgrind;
 use std::ptr::NonNull;
 
 /// The code of a fiber: gets the word of the first resume, and returns the
@@ -139,7 +140,11 @@ impl Fiber {
     /// The fiber has finished, or never started: no frame is live on the stack.
     pub unsafe fn retire(self) {
         // SAFETY: the base stays valid until here, and is not used after.
-        unsafe { (*self.base.as_ptr()).record.destroy() }
+        unsafe {
+            let base = self.base.as_ptr();
+            (*base).record.destroy();
+            valgrind::forget_frames((*base).limit, base.cast());
+        }
     }
 }
 
@@ -150,6 +155,12 @@ pub struct Suspender {
 }
 
 impl Suspender {
+    /// The top of the stack that the fiber was given: its base lies below.
+    pub(crate) fn top(self) -> NonNull<u8> {
+        // SAFETY: one past the base, which lies below the top.
+        unsafe { self.base.add(1).cast() }
+    }
+
     /// Stops the fiber and makes its resume return [`Resumed::Suspended`] with
     /// `arg`. Returns the word of the next resume.
     ///

@@ -8,6 +8,7 @@ pub mod fiber;
 mod sanitizer;
 pub mod stack;
 mod unwind;
+mod valgrind;
 
 pub use call::call_on;
 pub use coroutine::{Coroutine, CoroutineResult, Yielder};

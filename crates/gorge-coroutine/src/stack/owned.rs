@@ -3,6 +3,7 @@
 use super::guard::Method;
 use super::mapping::{Mapping, page_size};
 use super::{Stack, StackError, rounded_reserve};
+use crate::valgrind::Registration;
 use std::ptr::NonNull;
 
 /// A stack in a mapping of its own, unmapped on drop.
@@ -10,6 +11,8 @@ use std::ptr::NonNull;
 /// Costs three system calls and a fault per use. [`StackPool`](super::StackPool)
 /// makes many cheaper.
 pub struct OwnedStack {
+    /// Dropped before the mapping.
+    _registration: Registration,
     mapping: Mapping,
 }
 
@@ -26,7 +29,12 @@ impl OwnedStack {
         if Method::detect(page) == Method::Protect {
             Method::Protect.install(&[page])?;
         }
-        Ok(OwnedStack { mapping })
+        // SAFETY: a mapping holds more than one page, and ends where it ends.
+        let (limit, top) = unsafe { (page.add(page_size()), page.add(mapping.bytes())) };
+        Ok(OwnedStack {
+            _registration: Registration::new(limit, top),
+            mapping,
+        })
     }
 
     /// Bytes of address space, the guard page included.

@@ -23,6 +23,7 @@ use super::advise::{BATCH, Range, advise};
 use super::mapping::page_size;
 use super::slab::{Slabs, Slot};
 use super::{Stack, StackError, rounded_reserve};
+use crate::valgrind::Registration;
 use parking_lot::Mutex;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -125,6 +126,7 @@ impl StackPool {
     pub fn take(&self) -> Result<PooledStack, StackError> {
         let slot = self.shared.slots.lock().take()?;
         Ok(PooledStack {
+            _registration: Registration::new(slot.limit, slot.top(self.shared.reserve)),
             slot,
             pool: Arc::clone(&self.shared),
         })
@@ -264,6 +266,7 @@ unsafe fn discard(slots: &[Slot], reserve: usize, keep: usize) {
 
 /// A stack of a [`StackPool`]; goes back to it on drop.
 pub struct PooledStack {
+    _registration: Registration,
     slot: Slot,
     pool: Arc<Shared>,
 }
