@@ -133,6 +133,20 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
         Yield: 'static,
         Return: 'static,
     {
+        // SAFETY: nothing that is `'static` is outlived.
+        unsafe { Coroutine::with_borrowing(stack, f) }
+    }
+
+    /// As [`with_stack`](Coroutine::with_stack), for a closure that borrows.
+    ///
+    /// # Safety
+    ///
+    /// The coroutine ends, by itself or by its drop, before what its types and
+    /// closure borrow does: it is not leaked.
+    pub(crate) unsafe fn with_borrowing<F>(stack: S, f: F) -> Self
+    where
+        F: FnOnce(&Yielder<Input, Yield>, Input) -> Return,
+    {
         let below = Below::reserve::<Payload<F, Return>>(&stack);
         let cell = below.top.as_ptr();
         // SAFETY: `cell` is aligned and lies inside the stack, which this

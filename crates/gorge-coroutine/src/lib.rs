@@ -6,12 +6,14 @@ mod call;
 mod coroutine;
 pub mod fiber;
 mod sanitizer;
+mod scoped;
 pub mod stack;
 mod unwind;
 mod valgrind;
 
 pub use call::call_on;
 pub use coroutine::{Coroutine, CoroutineResult, Yielder};
+pub use scoped::{ScopedCoroutine, scope};
 pub use stack::{
     LocalStack, LocalStackPool, OwnedStack, PooledStack, Stack, StackClasses, StackError, StackPool,
 };

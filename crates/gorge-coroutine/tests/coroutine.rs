@@ -1,6 +1,6 @@
 //! What users of a coroutine rely on: values, panics, drops and backtraces.
 
-use gorge_coroutine::{Coroutine, CoroutineResult, ForcedUnwind, StackPool};
+use gorge_coroutine::{Coroutine, CoroutineResult, ForcedUnwind, OwnedStack, StackPool, scope};
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -218,4 +218,33 @@ fn locals_survive_switches_in_registers_and_memory() {
         float += round as f64;
     }
     assert_eq!(result, state.iter().fold(float as u64, |a, b| a ^ b));
+}
+
+#[test]
+fn a_scoped_coroutine_ends_with_its_scope_even_if_its_handle_is_leaked() {
+    let drops = Cell::new(0);
+    struct Borrowing<'a>(&'a Cell<u32>);
+    impl Drop for Borrowing<'_> {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+    let stack = || OwnedStack::new(64 * 1024).expect("a stack");
+    let suspend_with_a_borrow = |yielder: &gorge_coroutine::Yielder<(), ()>, ()| {
+        let _borrowing = Borrowing(&drops);
+        yielder.suspend(());
+    };
+    scope(stack(), suspend_with_a_borrow, |mut coroutine| {
+        coroutine.resume(());
+        std::mem::forget(coroutine);
+    });
+    assert_eq!(drops.get(), 1);
+    let panic = catch_unwind(AssertUnwindSafe(|| {
+        scope(stack(), suspend_with_a_borrow, |mut coroutine| {
+            coroutine.resume(());
+            panic!("in the body");
+        })
+    }));
+    assert!(panic.is_err());
+    assert_eq!(drops.get(), 2);
 }

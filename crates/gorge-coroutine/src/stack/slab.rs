@@ -28,8 +28,7 @@ const SLOTS_MAX: usize = 4096;
 const BYTES_MAX: usize = 1 << 30;
 /// Stacks carved at once, with one system call for their guards.
 const BATCH: usize = 32;
-/// Tops are staggered over this many steps of [`COLOUR_BYTES`].
-const COLOURS: usize = 16;
+/// Tops are staggered over sixteen steps of this size.
 const COLOUR_BYTES: usize = 128;
 /// What one page-table page maps.
 const REGION: usize = 2 << 20;
@@ -49,7 +48,10 @@ impl Slot {
 
     /// Where the stack begins: the end, less the slot's colour.
     pub(super) fn top(self, reserve: usize) -> NonNull<u8> {
-        let colour = self.limit.as_ptr() as usize / reserve % COLOURS * COLOUR_BYTES;
+        // Fibonacci hashing of the address: cheaper than a slot's number, which
+        // would take a division. Its four highest bits are the colour.
+        let hash = (self.limit.as_ptr() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let colour = (hash >> 60) as usize * COLOUR_BYTES;
         // SAFETY: a slot is larger than a page and all colours together.
         unsafe { self.end(reserve).sub(colour) }
     }
