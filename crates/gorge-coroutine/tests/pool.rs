@@ -133,6 +133,7 @@ fn a_pool_left_alone_cools_down_to_nothing() {
     let pool = pool();
     let stacks: Vec<_> = (0..500).map(|_| pool.take().expect("a stack")).collect();
     stacks.iter().for_each(|stack| touch(stack, 100 * 1024));
+    assert!(pool.resident_bytes() >= 500 * 100 * 1024);
     drop(stacks);
     let mut rounds = 0;
     while pool.cool() > 0 {
@@ -142,6 +143,7 @@ fn a_pool_left_alone_cools_down_to_nothing() {
     let statistics = pool.statistics();
     assert_eq!((statistics.live, statistics.pooled), (0, 0));
     assert!(statistics.cold >= 500);
+    assert_eq!(pool.resident_bytes(), 0);
     let stack = pool.take().expect("a cold one");
     assert_eq!(high_water(&stack), 0);
 }

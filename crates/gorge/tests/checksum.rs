@@ -58,7 +58,13 @@ struct Ended {
 }
 
 fn end(mut command: Command) -> Ended {
-    let output = command.output().expect("the command starts");
+    let output = loop {
+        match command.output() {
+            // Another test forked while a copied program was open for writing.
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {}
+            output => break output.expect("the command starts"),
+        }
+    };
     Ended {
         status: output.status.code(),
         lines: printable(&output.stdout),

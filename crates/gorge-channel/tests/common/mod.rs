@@ -26,7 +26,7 @@
     reason = "tests run on real threads, against the real clock"
 )]
 
-use gorge_runtime::{Runtime, goroutine};
+use gorge_runtime::{Runtime, blocking, goroutine};
 use std::cell::Cell;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -200,9 +200,15 @@ fn spawn_thread<'scope, T: Send + 'scope>(
 
 impl<T> Party<'_, T> {
     /// Waits for the party's result, and panics if it has.
-    pub fn join(self) -> T {
+    pub fn join(self) -> T
+    where
+        T: Send,
+    {
         match self {
-            Party::Thread(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            // A goroutine that waits for a thread lends it no worker.
+            Party::Thread(thread) => {
+                blocking(|| thread.join()).unwrap_or_else(|panic| resume_unwind(panic))
+            }
             Party::Goroutine(goroutine) => goroutine
                 .join()
                 .unwrap_or_else(|error| resume_unwind(error.into_panic())),

@@ -46,6 +46,28 @@ impl Mapping {
         self.bytes
     }
 
+    /// Bytes of this mapping that are in memory.
+    pub(super) fn resident_bytes(&self) -> usize {
+        const CHUNK_PAGES: usize = 4096;
+        let page = page_size();
+        let mut resident = [0u8; CHUNK_PAGES];
+        let mut pages = 0;
+        for offset in (0..self.bytes).step_by(CHUNK_PAGES * page) {
+            let bytes = (self.bytes - offset).min(CHUNK_PAGES * page);
+            // SAFETY: the range lies in this mapping, and the array has a byte
+            // for each of its pages.
+            let result = unsafe {
+                let start = self.start.as_ptr().add(offset);
+                libc::mincore(start.cast(), bytes, resident.as_mut_ptr().cast())
+            };
+            if result == 0 {
+                let chunk = &resident[..bytes.div_ceil(page)];
+                pages += chunk.iter().filter(|&&page| page & 1 != 0).count();
+            }
+        }
+        pages * page
+    }
+
     /// Both calls only improve matters: an old kernel's refusal is harmless.
     fn advise(&self) {
         let start = self.start.as_ptr();

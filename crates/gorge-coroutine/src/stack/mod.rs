@@ -62,7 +62,7 @@ fn rounded_reserve(bytes: usize) -> Result<usize, StackError> {
     if bytes > MAX_RESERVE {
         return Err(StackError::ReserveTooLarge { requested: bytes });
     }
-    Ok(bytes
-        .max(MIN_RESERVE)
-        .next_multiple_of(mapping::page_size()))
+    let page = mapping::page_size();
+    // Where pages are large, the guard alone may be the smallest reserve.
+    Ok(bytes.max(MIN_RESERVE).max(2 * page).next_multiple_of(page))
 }

@@ -147,6 +147,12 @@ impl StackPool {
         self.shared.cool()
     }
 
+    /// Bytes of this pool's slabs that are in memory. Asks the system about
+    /// every page: slow where there are many stacks.
+    pub fn resident_bytes(&self) -> usize {
+        self.shared.slots.lock().slabs.resident_bytes()
+    }
+
     /// Counters of this pool.
     pub fn statistics(&self) -> PoolStatistics {
         let slots = self.shared.slots.lock();

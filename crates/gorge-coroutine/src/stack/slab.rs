@@ -98,6 +98,11 @@ impl Slabs {
         self.slabs.iter().map(|slab| slab.mapping.bytes()).sum()
     }
 
+    pub(super) fn resident_bytes(&self) -> usize {
+        let slabs = self.slabs.iter();
+        slabs.map(|slab| slab.mapping.resident_bytes()).sum()
+    }
+
     /// Adds slots that were never used to `free`, at least one.
     pub(super) fn carve(&mut self, free: &mut Vec<Slot>) -> Result<(), StackError> {
         if self

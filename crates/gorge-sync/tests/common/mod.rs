@@ -5,7 +5,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 #![allow(clippy::disallowed_methods, reason = "tests start threads")]
 
-use gorge_runtime::{JoinHandle, Runtime, goroutine};
+use gorge_runtime::{JoinHandle, Runtime, blocking, goroutine};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -122,7 +122,7 @@ impl Setting {
     }
 }
 
-impl<T> Party<T> {
+impl<T: Send> Party<T> {
     /// Whether it has ended.
     pub fn is_finished(&self) -> bool {
         match self {
@@ -138,7 +138,8 @@ impl<T> Party<T> {
 
     fn result(self) -> thread::Result<T> {
         match self {
-            Party::Thread(thread) => thread.join(),
+            // A goroutine that waits for a thread lends it no worker.
+            Party::Thread(thread) => blocking(|| thread.join()),
             Party::Goroutine(goroutine) => goroutine
                 .join()
                 .map_err(gorge_runtime::JoinError::into_panic),
