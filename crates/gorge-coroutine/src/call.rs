@@ -6,6 +6,7 @@
 //! one, from the other stack. Panics pass through, and backtraces show both.
 
 use crate::arch;
+use crate::sanitizer;
 use crate::stack::Stack;
 use crate::valgrind;
 use std::mem::ManuallyDrop;
@@ -22,6 +23,7 @@ struct Base {
 
 /// A function to call, and then its result.
 struct Errand<F, R> {
+    call: sanitizer::Call,
     function: Option<F>,
     result: Option<thread::Result<R>>,
 }
@@ -41,6 +43,7 @@ where
     F: FnOnce() -> R,
 {
     let mut errand = ManuallyDrop::new(Errand {
+        call: sanitizer::Call::new(),
         function: Some(f),
         result: None,
     });
@@ -52,7 +55,9 @@ where
         base.write(Base { link: 0, unused: 0 });
         let base = base.cast::<usize>();
         let sp = arch::prepare(base, run::<F, R>);
+        errand.call.leave(stack.limit().as_ptr(), base.cast());
         let (_, sp) = arch::resume(sp, base, errand_address);
+        errand.call.back();
         debug_assert!(sp.is_null(), "the callee does not suspend this call");
         valgrind::forget_frames(stack.limit().as_ptr(), base.cast());
     }
@@ -74,10 +79,12 @@ where
     // nothing on this stack is needed after.
     unsafe {
         let errand = errand as *mut Errand<F, R>;
+        (*errand).call.arrive();
         let Some(f) = (*errand).function.take() else {
             unreachable!("called once")
         };
         (*errand).result = Some(catch_unwind(AssertUnwindSafe(f)));
+        (*errand).call.go_back();
         arch::finish(base, 0)
     }
 }

@@ -83,12 +83,12 @@ mod imp {
     use std::ptr::null_mut;
 
     unsafe extern "C" {
-        fn __sanitizer_start_switch_fiber(
+        pub(super) fn __sanitizer_start_switch_fiber(
             save: *mut *mut c_void,
             bottom: *const c_void,
             size: usize,
         );
-        fn __sanitizer_finish_switch_fiber(
+        pub(super) fn __sanitizer_finish_switch_fiber(
             fake: *mut c_void,
             old_bottom: *mut *const c_void,
             old_size: *mut usize,
@@ -102,7 +102,10 @@ mod imp {
         resumer_fake: *mut c_void,
         resumer_bottom: *const c_void,
         resumer_size: usize,
+        /// The fiber's own stack.
         bounds: (*const u8, *const u8),
+        /// The stack that it goes on on; null before its first resume.
+        resume_at: (*const u8, *const u8),
     }
 
     impl Record {
@@ -113,23 +116,33 @@ mod imp {
                 resumer_bottom: null_mut(),
                 resumer_size: 0,
                 bounds: (std::ptr::null(), std::ptr::null()),
+                resume_at: (std::ptr::null(), std::ptr::null()),
             }
         }
         #[inline(always)]
         pub(crate) unsafe fn before_resume(&mut self, limit: *const u8, top: *const u8) {
             self.bounds = (limit, top);
-            let size = top as usize - limit as usize;
+            if self.resume_at.0.is_null() {
+                self.resume_at = (limit, top);
+            }
+            let (low, high) = self.resume_at;
+            let size = high as usize - low as usize;
             // SAFETY: the bounds are those of a live mapping.
             unsafe {
-                __sanitizer_start_switch_fiber(&raw mut self.resumer_fake, limit.cast(), size)
+                __sanitizer_start_switch_fiber(&raw mut self.resumer_fake, low.cast(), size);
             }
         }
         #[inline(always)]
         pub(crate) unsafe fn after_resume(&mut self) {
+            let (mut bottom, mut size) = (std::ptr::null(), 0);
             // SAFETY: back on the stack that called `before_resume`.
             unsafe {
-                __sanitizer_finish_switch_fiber(self.resumer_fake, null_mut(), null_mut());
+                __sanitizer_finish_switch_fiber(self.resumer_fake, &raw mut bottom, &raw mut size);
             }
+            // The fiber may have suspended on another stack, in a `call_on`: it
+            // goes on there.
+            let bottom = bottom.cast::<u8>();
+            self.resume_at = (bottom, bottom.wrapping_add(size));
         }
         #[inline(always)]
         pub(crate) unsafe fn before_suspend(&mut self, for_good: bool) {
@@ -167,4 +180,80 @@ mod imp {
     }
 }
 
+pub(crate) use call::Call;
 pub(crate) use imp::Record;
+
+#[cfg(not(all(gorge_asan, not(gorge_tsan))))]
+mod call {
+    /// A call on another stack: only AddressSanitizer wants to know.
+    pub(crate) struct Call;
+
+    impl Call {
+        pub(crate) const fn new() -> Call {
+            Call
+        }
+        #[inline(always)]
+        pub(crate) unsafe fn leave(&mut self, _limit: *const u8, _top: *const u8) {}
+        #[inline(always)]
+        pub(crate) unsafe fn arrive(&mut self) {}
+        #[inline(always)]
+        pub(crate) unsafe fn go_back(&mut self) {}
+        #[inline(always)]
+        pub(crate) unsafe fn back(&mut self) {}
+    }
+}
+
+#[cfg(all(gorge_asan, not(gorge_tsan)))]
+mod call {
+    use super::imp::{__sanitizer_finish_switch_fiber, __sanitizer_start_switch_fiber};
+    use std::ffi::c_void;
+    use std::ptr::{null, null_mut};
+
+    /// The caller's fake stack and bounds, while a call on another stack lasts.
+    pub(crate) struct Call {
+        fake: *mut c_void,
+        bottom: *const c_void,
+        size: usize,
+    }
+
+    impl Call {
+        pub(crate) const fn new() -> Call {
+            Call {
+                fake: null_mut(),
+                bottom: null(),
+                size: 0,
+            }
+        }
+        /// Caller, before the switch.
+        #[inline(always)]
+        pub(crate) unsafe fn leave(&mut self, limit: *const u8, top: *const u8) {
+            let size = top as usize - limit as usize;
+            // SAFETY: the bounds are those of a live mapping.
+            unsafe { __sanitizer_start_switch_fiber(&raw mut self.fake, limit.cast(), size) }
+        }
+        /// Callee, first of all.
+        #[inline(always)]
+        pub(crate) unsafe fn arrive(&mut self) {
+            // SAFETY: just switched to a stack without a fake one.
+            unsafe {
+                __sanitizer_finish_switch_fiber(
+                    null_mut(),
+                    &raw mut self.bottom,
+                    &raw mut self.size,
+                );
+            }
+        }
+        /// Callee, last of all.
+        #[inline(always)]
+        pub(crate) unsafe fn go_back(&mut self) {
+            // SAFETY: the caller's bounds, as `arrive` learnt them.
+            unsafe { __sanitizer_start_switch_fiber(null_mut(), self.bottom, self.size) }
+        }
+        /// Caller, after the switch.
+        #[inline(always)]
+        pub(crate) unsafe fn back(&mut self) {
+            // SAFETY: back on the stack that called `leave`.
+            unsafe { __sanitizer_finish_switch_fiber(self.fake, null_mut(), null_mut()) }
+        }
+    }
+}

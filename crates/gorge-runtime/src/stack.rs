@@ -7,6 +7,7 @@
 
 use crate::goroutine::Run;
 use crate::scheduler::current;
+use gorge_coroutine::stack::pointer;
 use gorge_coroutine::{OwnedStack, PooledStack, Stack, StackError, call_on};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -48,7 +49,7 @@ thread_local! {
 /// assert!(gorge_runtime::stack::remaining() > 10_000);
 /// ```
 pub fn remaining() -> usize {
-    stack_pointer().saturating_sub(extent().limit)
+    pointer().saturating_sub(extent().limit)
 }
 
 /// Calls `f`, on a new segment of at least `bytes` bytes if fewer than
@@ -216,11 +217,4 @@ fn thread_limit() -> Option<usize> {
         libc::pthread_attr_destroy(attributes);
         found.then(|| low as usize + guard)
     }
-}
-
-/// An address in the caller's frame, close to its stack pointer.
-#[inline(always)]
-fn stack_pointer() -> usize {
-    let here = 0u8;
-    (&raw const here).addr()
 }

@@ -30,13 +30,17 @@ fn a_recursion_of_a_million_frames_ends() {
 #[test]
 fn what_remains_shrinks_with_depth_and_comes_back() {
     fn probe() {
+        /// What so many frames of sixteen bytes at least have used.
         #[inline(never)]
-        fn deeper(before: usize) -> usize {
-            let frame = std::hint::black_box([0u8; 4096]);
-            before - stack::remaining() + usize::from(frame[0])
+        fn deeper(levels: usize, before: usize) -> usize {
+            let used = match levels {
+                0 => before - stack::remaining(),
+                _ => deeper(levels - 1, before),
+            };
+            std::hint::black_box(used)
         }
         let before = stack::remaining();
-        assert!(before > 8 * 1024 && deeper(before) >= 4096);
+        assert!(before > 64 * 1024 && deeper(256, before) >= 4096);
         stack::grow(usize::MAX, SEGMENT, || {
             assert!(stack::remaining() > SEGMENT / 2);
             stack::grow(usize::MAX, 2 * SEGMENT, || {

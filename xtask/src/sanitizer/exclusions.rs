@@ -24,6 +24,20 @@ const EXCLUSIONS: &[Exclusion] = &[
         reason: "it tests a program that it has cargo build, without the sanitizer",
     },
     Exclusion {
+        sanitizers: &Sanitizer::ALL,
+        package: "gorge-runtime",
+        target: "overflow",
+        test: None,
+        reason: "its children fault on purpose, and the sanitizer's own handler gets that first",
+    },
+    Exclusion {
+        sanitizers: &Sanitizer::ALL,
+        package: "gorge-runtime",
+        target: "memory",
+        test: None,
+        reason: "it measures resident memory, which shadow memory and quarantine change",
+    },
+    Exclusion {
         sanitizers: &[Sanitizer::Thread],
         package: "gorge",
         target: "scale",

@@ -200,3 +200,13 @@ unsafe extern "C" fn first_frame() {
         ".cfi_endproc",
     )
 }
+
+/// The stack pointer of the caller. Not the address of a local: a sanitizer may
+/// keep locals elsewhere.
+#[inline(always)]
+pub(crate) fn stack_pointer() -> usize {
+    let pointer;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, sp", out(reg) pointer, options(nomem, nostack, preserves_flags)) };
+    pointer
+}

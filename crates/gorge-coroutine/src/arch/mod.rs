@@ -16,12 +16,12 @@
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 #[cfg(target_arch = "aarch64")]
-pub(crate) use aarch64::{finish, prepare, resume, suspend};
+pub(crate) use aarch64::{finish, prepare, resume, stack_pointer, suspend};
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{finish, prepare, resume, suspend};
+pub(crate) use x86_64::{finish, prepare, resume, stack_pointer, suspend};
 
 #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
 compile_error!("gorge-coroutine has a context switch for x86-64 and AArch64 only");

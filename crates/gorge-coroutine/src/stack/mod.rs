@@ -57,6 +57,13 @@ pub unsafe trait Stack {
     fn limit(&self) -> NonNull<u8>;
 }
 
+/// The caller's stack pointer: what is below it, down to the limit of the stack
+/// that it lies on, is free.
+#[inline(always)]
+pub fn pointer() -> usize {
+    crate::arch::stack_pointer()
+}
+
 /// Checks a requested reserve and rounds it up to whole pages.
 fn rounded_reserve(bytes: usize) -> Result<usize, StackError> {
     if bytes > MAX_RESERVE {

@@ -331,11 +331,24 @@ static __attribute__((noinline)) word resume_from(struct coroutine *coroutine, u
     return resumed.word;
 }
 
+uintptr_t probe_stack_pointer(void);
+
+/* The stack pointer lies just below the address of a local. */
+static void check_stack_pointer(void) {
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    uintptr_t pointer = probe_stack_pointer();
+    if (pointer % 16 != 0 || pointer > here || here - pointer > 4096) {
+        fprintf(stderr, "the stack pointer is wrong\n");
+        exit(1);
+    }
+}
+
 int main(int argc, char **argv);
 
 /* The trace must hold these functions in this order; others may be between. */
 static void check_trace(uint64_t x19)
 {
+    check_stack_pointer();
     void *const expected[] = {deepest, call_filled, inner, probe_resume,
                               do_resume, outer, probe_resume_at, call_filled, resume_from, main};
     int const count = sizeof expected / sizeof *expected;

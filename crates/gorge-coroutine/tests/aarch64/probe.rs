@@ -1,4 +1,4 @@
-//! The four operations of `src/arch/` as functions that `driver.c` can call.
+//! The operations of `src/arch/` as functions that `driver.c` can call.
 //!
 //! The crate's files are compiled as they stand, so the compiler checks the asm
 //! operands and allocates registers around them as it would in the crate.
@@ -30,6 +30,11 @@ use std::ptr::NonNull;
 pub unsafe extern "C" fn probe_prepare(base: *mut usize, entry: arch::Entry) -> *mut u8 {
     // SAFETY: the caller's contract.
     unsafe { arch::prepare(base, entry) }
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn probe_stack_pointer() -> usize {
+    arch::stack_pointer()
 }
 
 /// What a resume gives, as C knows it.
