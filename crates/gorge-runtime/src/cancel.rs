@@ -5,6 +5,11 @@
 //! panic hook and ends at the goroutine's root, where it becomes a
 //! [`JoinError`](crate::JoinError) that says so.
 
+/// Whether this build can unwind at all. Without, a cancel is never delivered to
+/// a goroutine that has started: it stays where it is, and keeps its stack.
+#[cfg(not(gorge_loom))]
+pub(crate) const DELIVERABLE: bool = cfg!(panic = "unwind");
+
 /// The payload of a cancel's unwinding.
 #[derive(Debug)]
 pub(crate) struct Cancelled;
@@ -27,6 +32,9 @@ pub(crate) fn is_pending() -> bool {
     current::goroutine().is_some_and(|g| {
         // SAFETY: the current goroutine is alive while it runs this.
         let cell = unsafe { &g.as_ref().cell };
-        cell.cancel_requested() && !cell.load().has(SHIELD) && !std::thread::panicking()
+        DELIVERABLE
+            && cell.cancel_requested()
+            && !cell.load().has(SHIELD)
+            && !std::thread::panicking()
     })
 }

@@ -1,6 +1,7 @@
 //! A runtime: worker threads and everything they share.
 
 use crate::builder::Builder;
+use crate::cancel;
 use crate::dump::GoroutineDump;
 use crate::error::{BuildError, JoinError};
 use crate::goroutine::{JoinHandle, Spec, join_lent, spawn_on, with_runtime};
@@ -19,7 +20,8 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 /// Dropping it cancels the goroutines that are left and waits until they have
 /// unwound, for ten seconds at most; those that would not stop are named on
 /// standard error and leaked with their threads. Dropped on one of its own
-/// goroutines, it begins to shut down and does not wait.
+/// goroutines, it begins to shut down and does not wait. In a build that cannot
+/// unwind (`panic = "abort"`), goroutines that are left stay where they are.
 ///
 /// # Examples
 ///
@@ -131,6 +133,10 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         self.shared.begin_shutdown();
         if current::machine().is_some_and(|machine| machine.serves(&self.shared)) {
+            return;
+        }
+        if !cancel::DELIVERABLE && !self.shared.wait_all_ended(Duration::ZERO) {
+            // Nothing can make the rest end: they are left, with their threads.
             return;
         }
         if self.shared.wait_all_ended(SHUTDOWN_LIMIT) {

@@ -21,6 +21,7 @@ use super::{
     CANCELLABLE, CancelMode, Claim, Outcome, Owner, PINNED, ParkCell, Refused, SHIELD,
     WANTS_UNPARK, Wait, Waiter,
 };
+use crate::cancel;
 use crate::goroutine::{G, GRef, NO_HOME};
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::{self, AfterPark, Machine};
@@ -74,9 +75,10 @@ where
 
 /// What the wait's flags are besides PARKED.
 #[inline]
-fn begin_flags(g: &G, machine: &Machine, cancel: CancelMode) -> Result<u64, Refused> {
+fn begin_flags(g: &G, machine: &Machine, mode: CancelMode) -> Result<u64, Refused> {
     let panicking = pin_if_panicking(g, machine);
-    if cancel == CancelMode::Withhold || panicking || g.cell.load().has(SHIELD) {
+    let withheld = mode == CancelMode::Withhold || !cancel::DELIVERABLE;
+    if withheld || panicking || g.cell.load().has(SHIELD) {
         return Ok(0);
     }
     if g.cell.cancel_requested() {

@@ -9,7 +9,7 @@ use super::shared::{Remote, Shared};
 use super::steal::Looks;
 use crate::error::Failure;
 use crate::goroutine::{Completion, G, GRef, NO_HOME, Run};
-use crate::park::{self, CLAIMED, SHIELD};
+use crate::park::{self, CLAIMED};
 use crate::primitive::atomic::Ordering;
 use crate::timer;
 use crate::trace;
@@ -223,10 +223,7 @@ impl Machine {
         };
         // SAFETY: the running goroutine is alive, and this is its stack.
         let (shared_g, suspender) = unsafe { (g.as_ref(), suspender(g)) };
-        if shared_g.cell.cancel_requested()
-            && !shared_g.cell.load().has(SHIELD)
-            && !std::thread::panicking()
-        {
+        if crate::cancel::is_pending() {
             return true;
         }
         park::pin_if_panicking(shared_g, self);
