@@ -70,6 +70,9 @@ impl Plan<'_> {
             }
             command.env(variable, value);
         }
+        // A panic's backtrace is made under locks of the standard library, which no
+        // sanitizer sees.
+        command.env("RUST_BACKTRACE", "0");
         if let Some(seconds) = self.stress_seconds {
             command.env(STRESS_SECONDS, seconds.to_string());
         }

@@ -185,7 +185,12 @@ pub(crate) use imp::Record;
 
 #[cfg(not(all(gorge_asan, not(gorge_tsan))))]
 mod call {
-    /// A call on another stack: only AddressSanitizer wants to know.
+    #[cfg(gorge_tsan)]
+    unsafe extern "C" {
+        fn __tsan_func_exit();
+    }
+
+    /// A call on another stack: no fibre of its own for ThreadSanitizer.
     pub(crate) struct Call;
 
     impl Call {
@@ -196,8 +201,16 @@ mod call {
         pub(crate) unsafe fn leave(&mut self, _limit: *const u8, _top: *const u8) {}
         #[inline(always)]
         pub(crate) unsafe fn arrive(&mut self) {}
+        /// The callee does not return but switches away: its entry on the
+        /// shadow stack, which both sides share, is taken off here.
         #[inline(always)]
-        pub(crate) unsafe fn go_back(&mut self) {}
+        pub(crate) unsafe fn go_back(&mut self) {
+            #[cfg(gorge_tsan)]
+            // SAFETY: pairs with the entry of the function that calls this.
+            unsafe {
+                __tsan_func_exit();
+            }
+        }
         #[inline(always)]
         pub(crate) unsafe fn back(&mut self) {}
     }

@@ -39,6 +39,13 @@ const EXCLUSIONS: &[Exclusion] = &[
     },
     Exclusion {
         sanitizers: &[Sanitizer::Thread],
+        package: "gorge-runtime",
+        target: "growing",
+        test: Some("a_recursion_of_a_million_frames_ends"),
+        reason: "the sanitizer's shadow stack holds 65,536 frames",
+    },
+    Exclusion {
+        sanitizers: &[Sanitizer::Thread],
         package: "gorge",
         target: "scale",
         test: Some("a_hundred_thousand_goroutines_park_at_once_and_all_finish"),

@@ -1,21 +1,26 @@
 //! One pool per size class: powers of two from 16 KiB to 1 GiB.
 
 use super::{MAX_RESERVE, MIN_RESERVE, PooledStack, StackError, StackPool};
-use std::sync::OnceLock;
+use parking_lot::Mutex;
 
 const CLASSES: usize = (MAX_RESERVE / MIN_RESERVE).ilog2() as usize + 1;
 
 /// Pools for stacks of any reserve. Each is made when it is first used.
-#[derive(Default)]
 pub struct StackClasses {
-    pools: [OnceLock<StackPool>; CLASSES],
+    pools: Mutex<[Option<StackPool>; CLASSES]>,
+}
+
+impl Default for StackClasses {
+    fn default() -> StackClasses {
+        StackClasses::new()
+    }
 }
 
 impl StackClasses {
     /// No pools yet.
     pub const fn new() -> StackClasses {
         StackClasses {
-            pools: [const { OnceLock::new() }; CLASSES],
+            pools: Mutex::new([const { None }; CLASSES]),
         }
     }
 
@@ -31,8 +36,9 @@ impl StackClasses {
 
     /// Cools every pool; see [`StackPool::cool`].
     pub fn cool(&self) -> usize {
-        let pools = self.pools.iter().filter_map(OnceLock::get);
-        pools.map(StackPool::cool).sum()
+        // Cloned first: cooling makes system calls.
+        let pools: Vec<_> = self.pools.lock().iter().flatten().cloned().collect();
+        pools.iter().map(StackPool::cool).sum()
     }
 
     /// The pool that serves this reserve.
@@ -40,20 +46,19 @@ impl StackClasses {
     /// # Errors
     ///
     /// If the reserve is above 1 GiB.
-    pub fn pool(&self, reserve: usize) -> Result<&StackPool, StackError> {
+    pub fn pool(&self, reserve: usize) -> Result<StackPool, StackError> {
         if reserve > MAX_RESERVE {
             return Err(StackError::ReserveTooLarge { requested: reserve });
         }
         let class_bytes = reserve.max(MIN_RESERVE).next_power_of_two();
-        let pool = &self.pools[(class_bytes / MIN_RESERVE).ilog2() as usize];
-        if pool.get().is_none() {
-            // Two threads may make one each; the second is dropped, unused.
-            drop(pool.set(StackPool::new(class_bytes)?));
+        let class = (class_bytes / MIN_RESERVE).ilog2() as usize;
+        let slot = &mut self.pools.lock()[class];
+        if let Some(pool) = slot {
+            return Ok(pool.clone());
         }
-        match pool.get() {
-            Some(pool) => Ok(pool),
-            None => unreachable!("set above, and never unset"),
-        }
+        let pool = StackPool::new(class_bytes)?;
+        *slot = Some(pool.clone());
+        Ok(pool)
     }
 }
 
