@@ -36,9 +36,28 @@ struct Errand<F, R> {
 ///
 /// # Safety
 ///
+/// As for [`try_call_on`].
+#[inline]
+pub unsafe fn call_on<S: Stack, F, R>(stack: &S, f: F) -> R
+where
+    F: FnOnce() -> R,
+{
+    // SAFETY: the caller's contract.
+    unsafe { try_call_on(stack, f) }.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// As [`call_on`], but returns a panic of `f` instead of continuing it.
+///
+/// # Errors
+///
+/// The payload of a panic of `f`.
+///
+/// # Safety
+///
 /// Nobody else uses `stack` until the call is over; it stays mapped even if the
 /// caller, a fiber that `f` suspended, is leaked meanwhile.
-pub unsafe fn call_on<S: Stack, F, R>(stack: &S, f: F) -> R
+#[inline]
+pub unsafe fn try_call_on<S: Stack, F, R>(stack: &S, f: F) -> thread::Result<R>
 where
     F: FnOnce() -> R,
 {
@@ -62,8 +81,7 @@ where
         valgrind::forget_frames(stack.limit().as_ptr(), base.cast());
     }
     match ManuallyDrop::into_inner(errand).result {
-        Some(Ok(value)) => value,
-        Some(Err(panic)) => resume_unwind(panic),
+        Some(result) => result,
         None => unreachable!("the call leaves a result"),
     }
 }

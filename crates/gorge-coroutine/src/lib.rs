@@ -11,7 +11,7 @@ pub mod stack;
 mod unwind;
 mod valgrind;
 
-pub use call::call_on;
+pub use call::{call_on, try_call_on};
 pub use coroutine::{Coroutine, CoroutineResult, Yielder};
 pub use scoped::{ScopedCoroutine, scope};
 pub use stack::{

@@ -8,9 +8,9 @@
 use crate::goroutine::Run;
 use crate::scheduler::current;
 use gorge_coroutine::stack::pointer;
-use gorge_coroutine::{OwnedStack, PooledStack, Stack, StackError, call_on};
+use gorge_coroutine::{OwnedStack, PooledStack, Stack, StackError, try_call_on};
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 
 /// The stack, or the segment of it, that something runs on: the lowest usable
 /// address, and the bytes of its reserve.
@@ -124,7 +124,7 @@ fn on_goroutine_segment<R>(
             .get_or_insert_default()
             .inner
             .replace(Extent::of(&segment));
-        let result = catch_unwind(AssertUnwindSafe(|| call_on(&segment, f)));
+        let result = try_call_on(&segment, f);
         let grown = (*run).grown.get_or_insert_default();
         grown.inner = outer;
         grown.spare = Some(segment);
@@ -145,7 +145,7 @@ fn on_thread_segment<R>(bytes: usize, f: impl FnOnce() -> R) -> Result<R, StackE
     };
     let outer = EXTENT.replace(inner);
     // SAFETY: the segment is this call's; a thread's frames are not leaked.
-    let result = catch_unwind(AssertUnwindSafe(|| unsafe { call_on(&segment, f) }));
+    let result = unsafe { try_call_on(&segment, f) };
     EXTENT.set(outer);
     // During a thread's last moments the segment is dropped with the closure.
     let _ = SPARE.try_with(|spare| spare.set(Some(segment)));
