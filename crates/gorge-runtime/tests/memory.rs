@@ -4,7 +4,7 @@
 mod common;
 
 use common::wait_for;
-use gorge_runtime::goroutine;
+use gorge_runtime::{goroutine, stack};
 
 #[test]
 fn memory_of_ten_thousand_deep_goroutines_is_given_back() {
@@ -18,13 +18,14 @@ fn memory_of_ten_thousand_deep_goroutines_is_given_back() {
         let number = line.split_whitespace().nth(1).expect("a number");
         number.parse().expect("a number")
     }
-    /// Uses about `bytes` of stack, and waits at the bottom.
-    fn descend(bytes: usize) {
+    /// Recurses until no more than `floor` bytes of stack remain, and waits
+    /// there.
+    fn descend(floor: usize) {
         let frame = std::hint::black_box([1u8; 1024]);
-        if bytes == 0 {
+        if stack::remaining() <= floor {
             goroutine::park();
         } else {
-            descend(bytes.saturating_sub(1024));
+            descend(floor);
         }
         std::hint::black_box(&frame);
     }
@@ -34,7 +35,7 @@ fn memory_of_ten_thousand_deep_goroutines_is_given_back() {
         .expect("a runtime");
     let round = |depth: usize| {
         let handles: Vec<_> = (0..10_000)
-            .map(|_| runtime.go(move || descend(depth)))
+            .map(|_| runtime.go(move || descend(stack::remaining() - depth)))
             .collect();
         wait_for(|| {
             runtime
