@@ -139,8 +139,9 @@ fn report(
     println!("parked goroutines   {parked}");
     println!("stack reserve       {} KiB", options.reserve / 1024);
     println!(
-        "memory              {} bytes per goroutine",
-        bytes / parked.max(1)
+        "memory              {} bytes per goroutine, and {} for its join handle",
+        bytes / parked.max(1),
+        size_of::<JoinHandle<bool>>()
     );
     println!(
         "time per spawn      {:.0?}",
