@@ -8,7 +8,6 @@ use crate::park::{self, CancelMode, Outcome, Refused, Wait, WaitReason, Waiter};
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::time::Instant;
 
 /// Owns the right to a goroutine's result.
 ///
@@ -61,7 +60,7 @@ impl<T> JoinHandle<T> {
     /// Delivers a cancel of the *calling* goroutine; the joined one goes on,
     /// detached.
     pub fn join(self) -> Result<T, JoinError> {
-        if !self.wait(CancelMode::Deliver, None) {
+        if !self.wait(CancelMode::Deliver) {
             drop(self);
             cancel::deliver();
         }
@@ -123,9 +122,8 @@ impl<T> JoinHandle<T> {
         })
     }
 
-    /// Waits until the goroutine is done. False when a cancel or the deadline
-    /// came first.
-    fn wait(&self, cancel: CancelMode, deadline: Option<Instant>) -> bool {
+    /// Waits until the goroutine is done. False when a cancel came first.
+    fn wait(&self, cancel: CancelMode) -> bool {
         let g = self.g();
         let slot = &g.join;
         if g.life.is_done() {
@@ -137,26 +135,19 @@ impl<T> JoinHandle<T> {
             unsafe { slot.lock.unlock() };
             return true;
         }
-        let reason = WaitReason::Join;
-        let object = self.g.as_ptr().addr();
+        let wait = Wait {
+            reason: WaitReason::Join,
+            object: self.g.as_ptr().addr(),
+            deadline: None,
+            cancel,
+        };
         let publish = |waiter: Waiter| {
             // SAFETY: under the slot's lock.
             unsafe { *slot.waiter.get() = Some(waiter) }
         };
         // SAFETY: the waiter is taken back below, under the lock; `commit`
         // releases the one lock that is held.
-        let parked = unsafe {
-            park::park(
-                Wait {
-                    reason,
-                    object,
-                    deadline,
-                    cancel,
-                },
-                publish,
-                || slot.lock.unlock(),
-            )
-        };
+        let parked = unsafe { park::park(wait, publish, || slot.lock.unlock()) };
         match parked {
             Ok(Outcome::Woken(_) | Outcome::Closed) => return true,
             Ok(Outcome::TimedOut | Outcome::Cancelled) => slot.lock.lock(),
@@ -211,11 +202,11 @@ impl<T> fmt::Debug for JoinHandle<T> {
 /// whatever happens, it returns or unwinds only after the goroutine's end. A
 /// cancel of the caller is forwarded, waited for, and then delivered.
 pub(crate) fn join_lent<T>(handle: JoinHandle<T>) -> Result<T, JoinError> {
-    if handle.wait(CancelMode::Deliver, None) {
+    if handle.wait(CancelMode::Deliver) {
         return handle.take();
     }
     handle.cancel();
-    while !handle.wait(CancelMode::Withhold, None) {}
+    while !handle.wait(CancelMode::Withhold) {}
     drop(handle.take());
     cancel::deliver()
 }

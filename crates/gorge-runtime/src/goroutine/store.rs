@@ -39,6 +39,12 @@ impl Store {
         cache.pop().unwrap_or_else(|| self.allocate(runtime))
     }
 
+    /// A free G, for a taker without a cache.
+    pub(crate) fn take_one(&self, runtime: &Weak<Shared>) -> GRef {
+        let free = self.free.lock().pop();
+        free.unwrap_or_else(|| self.allocate(runtime))
+    }
+
     fn allocate(&self, runtime: &Weak<Shared>) -> GRef {
         let g = NonNull::from(Box::leak(Box::new(G::new(runtime.clone()))));
         self.all.lock().push(g);

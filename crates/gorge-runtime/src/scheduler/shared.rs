@@ -101,9 +101,7 @@ impl Shared {
 
     /// A free G with a fresh id, for a spawner that is no worker of this runtime.
     pub(crate) fn take_g(&self) -> GRef {
-        let mut one = Vec::new();
-        let g = self.store.take(&mut one, &self.this);
-        self.store.put_all(one.into_iter());
+        let g = self.store.take_one(&self.this);
         // SAFETY: a free G is the taker's.
         unsafe { g.as_ref() }
             .label

@@ -5,11 +5,12 @@
 //! When all are empty, the slow path: the global queue in batches, other
 //! processors' timers and queues, and then sleep (see `README.md`).
 
+use super::current;
 use super::inbox::Inbox;
 use super::machine::Machine;
+use super::processor::{Processor, Queued};
 use super::shared::Shared;
 use super::steal::{Looks, settle};
-use super::{current, processor::Queued};
 use crate::fault;
 use crate::goroutine::GRef;
 use crate::primitive::{barrier, spin_hint};
@@ -167,7 +168,7 @@ impl Machine {
     }
 
     /// Ends the waits of these processors whose time has come.
-    fn expire_timers(&self, processors: &[super::processor::Processor]) {
+    fn expire_timers(&self, processors: &[Processor]) {
         let now = self.shared().clock.now();
         let mut expired = self.expired.take();
         for processor in processors {
@@ -280,7 +281,8 @@ impl Machine {
             // Takes SLEEPING, or what replaced it, out of the inbox.
             self.drain_inbox();
             shared.idle.end_sleep();
-            if overslept {
+            // Not if somebody came at the last moment: that is more urgent.
+            if overslept && !self.searching.get() && self.with_queue(|queue| queue.is_empty()) {
                 self.give_memory_back();
             }
         } else {
