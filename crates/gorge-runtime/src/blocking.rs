@@ -1,17 +1,22 @@
-//! The blocking pool: OS threads for closures that block.
+//! Closures that block, and the pool of OS threads for them.
 //!
-//! [`blocking`] parks the goroutine and runs the closure on a thread of the
-//! pool, so the goroutine's worker goes on with others. The job lies on the
+//! A homed goroutine's worker is the home of others, so [`blocking`] parks the
+//! goroutine and runs the closure on a thread of the pool. The job lies on the
 //! goroutine's stack: it is valid because the goroutine cannot leave its wait
 //! before the pool has woken it; a cancel stays pending meanwhile.
+//!
+//! A goroutine that may move keeps its thread and runs the closure right there.
+//! If that takes long, the monitor gives the thread's permit to another one.
 //!
 //! Threads are started when a job finds none idle, up to a limit; beyond it,
 //! jobs wait in line. A thread ends after ten idle seconds.
 
 use crate::cancel;
+use crate::goroutine::{NO_HOME, check_may_park};
 use crate::park::{self, CancelMode, Outcome, Wait, WaitReason, Waiter};
-use crate::scheduler::{Shared, current};
-use crate::trace;
+use crate::scheduler::{Machine, Shared, current};
+use crate::stack;
+use crate::trace::{self, Event};
 use parking_lot::{Condvar, Mutex};
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -23,10 +28,17 @@ use std::time::Duration;
 
 const IDLE_LIMIT: Duration = Duration::from_secs(10);
 
+/// What a closure may count on when it runs on a goroutine's stack, and the
+/// size of the segment that it gets where less is left: it may call C code.
+const STACK_MIN: usize = 64 * 1024;
+const STACK_BYTES: usize = 1 << 20;
+
 /// Runs `f` where blocking the thread harms nobody, and returns its result.
 ///
 /// On a goroutine, `f` runs on a thread of the runtime's blocking pool while
-/// the goroutine waits; other goroutines go on. On a plain OS thread, `f` runs
+/// the goroutine waits; other goroutines go on. A migrating or pinned goroutine
+/// runs `f` on its own thread, which costs next to nothing if `f` is short;
+/// otherwise another thread takes over from it. On a plain OS thread, `f` runs
 /// right there. Inside `f` there is no current goroutine; goroutines started
 /// there belong to the caller's runtime.
 ///
@@ -55,12 +67,40 @@ where
     let Some(machine) = current::machine_in_goroutine() else {
         return f();
     };
+    check_may_park();
     if cancel::is_pending() {
         cancel::deliver();
     }
-    let pool = machine.shared().blocking.clone();
     // SAFETY: the running goroutine is alive.
-    trace::hand_off(unsafe { machine.running().as_ref() }.id());
+    let g = unsafe { machine.running().as_ref() };
+    if g.home() == NO_HOME || machine.is_dedicated() || machine.shared().config.simulated {
+        return stack::grow(STACK_MIN, STACK_BYTES, || covered(f));
+    }
+    trace::emit(machine, Event::HandOff(g.id()));
+    on_the_pool(machine, f)
+}
+
+/// Runs `f` on the goroutine's own thread, which others may have to do without.
+fn covered<T>(f: impl FnOnce() -> T) -> T {
+    let Some(machine) = current::machine_in_goroutine() else {
+        unreachable!("called on a goroutine")
+    };
+    let g = machine.cover();
+    let result = catch_unwind(AssertUnwindSafe(f));
+    // `f` cannot have changed threads: inside of it there was no goroutine.
+    if machine.uncover(g) {
+        machine.come_back();
+    }
+    result.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Runs `f` on a thread of the pool, while the goroutine waits.
+fn on_the_pool<F, T>(machine: &Machine, f: F) -> T
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    let pool = machine.shared().blocking.clone();
     let mut errand = Errand {
         f: Some(f),
         result: None,
@@ -202,6 +242,12 @@ impl BlockingPool {
     pub(crate) fn shut_down(&self) {
         self.shared.state.lock().shut_down = true;
         self.shared.work.notify_all();
+    }
+
+    /// How many threads there are, and how many jobs wait for one.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        let state = self.shared.state.lock();
+        (state.threads, state.jobs.len())
     }
 
     fn submit(&self, job: Handed) {

@@ -2,15 +2,24 @@
 
 use crate::error::BuildError;
 use crate::fault;
+use crate::monitor::{self, TraceOptions};
 use crate::runtime::Runtime;
-use crate::scheduler::{Config, Shared, start_workers};
+use crate::scheduler::{Config, Shared};
 use gorge_coroutine::stack::DEFAULT_RESERVE;
 use std::env;
 use std::num::NonZero;
+use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 /// The largest number of processors.
-const MAX_PROCS: usize = 1024;
+pub(crate) const MAX_PROCS: usize = 1024;
+
+/// The largest number of worker threads.
+const MAX_THREADS: u32 = 100_000;
+
+/// Threads beside one for each processor, at least.
+const SPARE_THREADS: u32 = 8;
 
 /// Options of a runtime to be; see [`Runtime::builder`].
 ///
@@ -32,8 +41,12 @@ pub struct Builder {
     protected_guards: bool,
     max_blocking_threads: usize,
     thread_name: String,
+    max_threads: u32,
+    time_slice: Duration,
     seed: Option<u64>,
     migrating: bool,
+    simulated: bool,
+    records_events: bool,
 }
 
 impl Default for Builder {
@@ -51,8 +64,12 @@ impl Builder {
             protected_guards: false,
             max_blocking_threads: 512,
             thread_name: "gorge".to_owned(),
+            max_threads: 10_000,
+            time_slice: Duration::from_millis(10),
             seed: None,
             migrating: false,
+            simulated: false,
+            records_events: false,
         }
     }
 
@@ -85,6 +102,39 @@ impl Builder {
     /// calls wait in line. At least one. Default: 512.
     pub fn max_blocking_threads(mut self, n: usize) -> Builder {
         self.max_blocking_threads = n.max(1);
+        self
+    }
+
+    /// How many worker threads there may be at once. A runtime has as many as
+    /// processors, one more for every worker that is blocked or hogged by a
+    /// goroutine, and one for every pinned goroutine; threads of the blocking
+    /// pool do not count. When it needs more, the process ends with
+    /// an error message. At least a few more than processors. Default: 10 000.
+    pub fn max_threads(mut self, n: usize) -> Builder {
+        self.max_threads = u32::try_from(n).unwrap_or(u32::MAX).min(MAX_THREADS);
+        self
+    }
+
+    /// How long a goroutine may run before it is asked to give way to others.
+    /// Default: 10 milliseconds.
+    pub fn time_slice(mut self, slice: Duration) -> Builder {
+        self.time_slice = slice;
+        self
+    }
+
+    /// One worker, a clock that jumps to the next timer when nothing is
+    /// runnable, and the seed decides who runs next.
+    #[doc(hidden)]
+    pub fn simulated(mut self, seed: u64) -> Builder {
+        self.simulated = true;
+        self.max_procs = Some(1);
+        self.seed(seed)
+    }
+
+    /// Records scheduling events for [`Runtime::take_events`].
+    #[doc(hidden)]
+    pub fn record_events(mut self) -> Builder {
+        self.records_events = true;
         self
     }
 
@@ -126,8 +176,13 @@ impl Builder {
     /// If an option or `GORGE_MAXPROCS` is out of range, or the system refuses
     /// a thread.
     pub fn build(self) -> Result<Runtime, BuildError> {
+        let max_procs = self.procs()?;
         let config = Config {
-            max_procs: self.procs()?,
+            max_procs,
+            max_threads: self.max_threads.max(max_procs as u32 + SPARE_THREADS),
+            time_slice: self.time_slice,
+            simulated: self.simulated,
+            records_events: self.records_events,
             stack_reserve: self.stack_reserve,
             protected_guards: self.protected_guards,
             max_blocking_threads: self.max_blocking_threads,
@@ -136,14 +191,16 @@ impl Builder {
             migrating: self.migrating,
         };
         fault::install();
+        let simulated = config.simulated;
         let shared = Shared::new(config)?;
-        match start_workers(&shared) {
-            Ok(threads) => Ok(Runtime::from_parts(shared, threads)),
-            Err(error) => {
-                shared.begin_shutdown();
-                Err(BuildError::Thread(error))
-            }
+        let runtime = Runtime::from_parts(Arc::clone(&shared), None);
+        shared.start_first_worker().map_err(BuildError::Thread)?;
+        if simulated {
+            return Ok(runtime);
         }
+        let trace = env::var("GORGEDEBUG").unwrap_or_default();
+        let monitor = monitor::start(&shared, TraceOptions::parse(&trace));
+        Ok(runtime.watched_by(monitor.map_err(BuildError::Thread)?))
     }
 
     fn procs(&self) -> Result<usize, BuildError> {

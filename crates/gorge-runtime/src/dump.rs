@@ -4,12 +4,14 @@
 //! stopping anybody: each line is true of some moment during the dump.
 
 use crate::goroutine::{G, GoroutineId};
+use crate::monitor::epochs;
 use crate::park::{ENDED, PARKED, WaitReason};
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::Shared;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// All goroutines of a runtime at some moment. `Display` prints them as Go does.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct GoroutineSnapshot {
     pub state: GoroutineState,
     /// The address of what it waits for; zero when there is none.
     pub object: usize,
+    /// How long it has waited, to a few tenths of a second.
+    pub waited: Duration,
     /// Where it was started.
     pub site: Option<&'static Location<'static>>,
     /// The goroutine that started it; zero for none.
@@ -50,9 +54,21 @@ pub enum GoroutineState {
 impl GoroutineDump {
     pub(crate) fn take(shared: &Shared) -> GoroutineDump {
         let mut goroutines = Vec::new();
-        shared.store.for_each(|g| goroutines.extend(snapshot(g)));
+        let epoch = (shared.clock.now() >> crate::monitor::EPOCH_SHIFT) as u32;
+        shared
+            .store
+            .for_each(|g| goroutines.extend(snapshot(g, epoch)));
         goroutines.sort_by_key(|goroutine| goroutine.id);
         GoroutineDump { goroutines }
+    }
+
+    /// Calls `f` with the state of each goroutine.
+    pub(crate) fn for_each_state(shared: &Shared, mut f: impl FnMut(GoroutineState)) {
+        shared.store.for_each(|g| {
+            if let Some(state) = state(g) {
+                f(state);
+            }
+        });
     }
 
     /// The goroutines, by number.
@@ -62,38 +78,50 @@ impl GoroutineDump {
 }
 
 /// `None` when the G is between two lives.
-fn snapshot(g: &G) -> Option<GoroutineSnapshot> {
+fn snapshot(g: &G, epoch: u32) -> Option<GoroutineSnapshot> {
     // A parked goroutine stays as it is while it is looked at.
     let held = g.cell.look();
-    let snapshot = read(g);
+    let snapshot = read(g, epoch);
     if held {
         g.cell.release();
     }
     snapshot
 }
 
-fn read(g: &G) -> Option<GoroutineSnapshot> {
+fn read(g: &G, epoch: u32) -> Option<GoroutineSnapshot> {
+    let state = state(g)?;
+    let parked = epochs(epoch.wrapping_sub(g.cell.since()));
+    Some(GoroutineSnapshot {
+        id: g.id(),
+        name: g.name_now().map(|name| Arc::from(name.as_str())),
+        state,
+        object: if state.is_waiting() {
+            g.cell.object()
+        } else {
+            0
+        },
+        waited: if state.is_waiting() {
+            parked
+        } else {
+            Duration::ZERO
+        },
+        site: g.site(),
+        parent: GoroutineId::new(g.label.parent.load(Ordering::Relaxed)),
+    })
+}
+
+/// `None` when the G is between two lives.
+fn state(g: &G) -> Option<GoroutineState> {
     let word = g.cell.load();
-    let id = g.id();
-    if word.has(ENDED) || id.as_u64() == 0 {
+    if word.has(ENDED) || g.id().as_u64() == 0 {
         return None;
     }
-    let state = if word.has(PARKED) {
+    Some(if word.has(PARKED) {
         GoroutineState::Waiting(g.cell.reason())
     } else if g.on_machine.load(Ordering::Relaxed) != 0 {
         GoroutineState::Running
     } else {
         GoroutineState::Runnable
-    };
-    let site = g.label.site.load(Ordering::Relaxed);
-    Some(GoroutineSnapshot {
-        id,
-        name: g.name_now().map(|name| Arc::from(name.as_str())),
-        state,
-        object: if word.has(PARKED) { g.cell.object() } else { 0 },
-        // SAFETY: null, or the address of a `&'static Location` from a spawn.
-        site: unsafe { site.as_ref() },
-        parent: GoroutineId::new(g.label.parent.load(Ordering::Relaxed)),
     })
 }
 
@@ -116,7 +144,12 @@ impl fmt::Display for GoroutineState {
 
 impl fmt::Display for GoroutineSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "goroutine {} [{}]", self.id, self.state)?;
+        write!(f, "goroutine {} [{}", self.id, self.state)?;
+        match self.waited.as_secs() / 60 {
+            0 => {}
+            minutes => write!(f, ", {minutes} minutes")?,
+        }
+        write!(f, "]")?;
         if let Some(name) = &self.name {
             write!(f, " {name:?}")?;
         }

@@ -20,6 +20,11 @@ mod fault;
 #[cfg(not(gorge_loom))]
 pub mod goroutine;
 #[cfg(not(gorge_loom))]
+mod metrics;
+#[cfg(not(gorge_loom))]
+mod monitor;
+pub mod preempt;
+#[cfg(not(gorge_loom))]
 mod runtime;
 #[cfg(not(gorge_loom))]
 mod scheduler;
@@ -29,7 +34,8 @@ pub mod time;
 #[cfg(not(gorge_loom))]
 mod timer;
 #[cfg(not(gorge_loom))]
-mod trace;
+#[doc(hidden)]
+pub mod trace;
 
 #[cfg(not(gorge_loom))]
 pub use {
@@ -38,5 +44,7 @@ pub use {
     dump::{GoroutineDump, GoroutineSnapshot, GoroutineState},
     error::{BuildError, JoinError},
     goroutine::{Goroutine, GoroutineId, JoinHandle, scope, spawn as go, yield_now},
-    runtime::{Runtime, max_procs, num_goroutines, run},
+    metrics::{DurationHistogram, RuntimeMetrics, WorkerMetrics},
+    preempt::checkpoint,
+    runtime::{Runtime, max_procs, num_goroutines, run, set_max_procs},
 };

@@ -1,11 +1,13 @@
 //! A runtime: worker threads and everything they share.
 
-use crate::builder::Builder;
+use crate::builder::{Builder, MAX_PROCS};
 use crate::cancel;
 use crate::dump::GoroutineDump;
 use crate::error::{BuildError, JoinError};
-use crate::goroutine::{JoinHandle, Spec, join_lent, spawn_on, with_runtime};
+use crate::goroutine::{JoinHandle, Spec, check_may_park, join_lent, spawn_on, with_runtime};
+use crate::metrics::RuntimeMetrics;
 use crate::scheduler::{Shared, current};
+use crate::trace::{Event, EventLog};
 use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -35,7 +37,7 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 /// ```
 pub struct Runtime {
     shared: Arc<Shared>,
-    threads: Vec<thread::JoinHandle<()>>,
+    monitor: Option<thread::JoinHandle<()>>,
 }
 
 impl Runtime {
@@ -53,8 +55,17 @@ impl Runtime {
         Builder::new()
     }
 
-    pub(crate) fn from_parts(shared: Arc<Shared>, threads: Vec<thread::JoinHandle<()>>) -> Runtime {
-        Runtime { shared, threads }
+    pub(crate) fn from_parts(
+        shared: Arc<Shared>,
+        monitor: Option<thread::JoinHandle<()>>,
+    ) -> Runtime {
+        Runtime { shared, monitor }
+    }
+
+    /// Adds the monitor's thread, to be waited for.
+    pub(crate) fn watched_by(mut self, monitor: thread::JoinHandle<()>) -> Runtime {
+        self.monitor = Some(monitor);
+        self
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -78,6 +89,7 @@ impl Runtime {
         F: FnOnce() -> T + Send,
         T: Send,
     {
+        check_may_park();
         // SAFETY: `join_lent` returns or unwinds only after the goroutine's
         // end, so what `f` and `T` borrow outlives it.
         let result = unsafe { join_lent(spawn_on(&self.shared, Spec::plain(), f)) };
@@ -102,7 +114,32 @@ impl Runtime {
 
     /// How many goroutines run at once.
     pub fn max_procs(&self) -> usize {
-        self.shared.config.max_procs
+        self.shared.permits.limit()
+    }
+
+    /// Changes how many goroutines run at once, while they run. Returns the
+    /// former number.
+    ///
+    /// # Panics
+    ///
+    /// If `n` is zero, or more than 1024.
+    pub fn set_max_procs(&self, n: usize) -> usize {
+        self.shared.set_max_procs(check_procs(n))
+    }
+
+    /// What the runtime counts about itself. Looks at every goroutine.
+    pub fn metrics(&self) -> RuntimeMetrics {
+        RuntimeMetrics::read(&self.shared)
+    }
+
+    /// The scheduling events since the last call, with the numbers of the workers
+    /// that they happened on; empty unless the builder asked for them.
+    #[doc(hidden)]
+    pub fn take_events(&self) -> Vec<(u32, Event)> {
+        self.shared
+            .events
+            .as_ref()
+            .map_or(Vec::new(), EventLog::take)
     }
 
     /// A list of all goroutines with what they wait for.
@@ -140,9 +177,9 @@ impl Drop for Runtime {
             return;
         }
         if self.shared.wait_all_ended(SHUTDOWN_LIMIT) {
-            for worker in self.threads.drain(..) {
-                // A worker does not panic: user code is caught on its own stack.
-                drop(worker.join());
+            self.shared.threads.join_all();
+            if let Some(monitor) = self.monitor.take() {
+                drop(monitor.join());
             }
         } else {
             eprintln!(
@@ -184,5 +221,25 @@ pub fn num_goroutines() -> usize {
 /// How many goroutines of the calling goroutine's runtime run at once. On an
 /// OS thread: of the default runtime.
 pub fn max_procs() -> usize {
-    with_runtime(|shared| shared.config.max_procs)
+    with_runtime(|shared| shared.permits.limit())
+}
+
+/// Changes how many goroutines of the calling goroutine's runtime run at once.
+/// On an OS thread: of the default runtime. Returns the former number.
+///
+/// # Panics
+///
+/// If `n` is zero, or more than 1024.
+pub fn set_max_procs(n: usize) -> usize {
+    let n = check_procs(n);
+    with_runtime(|shared| shared.set_max_procs(n))
+}
+
+#[track_caller]
+fn check_procs(n: usize) -> usize {
+    assert!(
+        (1..=MAX_PROCS).contains(&n),
+        "set_max_procs({n}): it must be from 1 to {MAX_PROCS}"
+    );
+    n
 }

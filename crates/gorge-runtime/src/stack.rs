@@ -85,7 +85,7 @@ pub fn grow<R>(red_zone: usize, bytes: usize, f: impl FnOnce() -> R) -> R {
 #[cold]
 #[inline(never)]
 fn on_segment<R>(bytes: usize, f: impl FnOnce() -> R) -> R {
-    let result = match current::goroutine() {
+    let result = match current::stack_owner() {
         // SAFETY: the goroutine's own code asks, so its run part is there, and
         // its own.
         Some(g) => on_goroutine_segment(unsafe { g.as_ref().run.get() }, bytes, f),
@@ -98,7 +98,7 @@ fn on_segment<R>(bytes: usize, f: impl FnOnce() -> R) -> R {
 #[derive(Default)]
 pub(crate) struct Grown {
     /// The segment that it runs on now, if it does.
-    inner: Option<Extent>,
+    pub(crate) inner: Option<Extent>,
     /// A segment kept for the next call.
     spare: Option<PooledStack>,
 }
@@ -111,7 +111,7 @@ fn on_goroutine_segment<R>(
     // SAFETY: the run part is the calling goroutine's own, also after `f`
     // waited and changed threads; no reference into it is held across `f`.
     unsafe {
-        let spare = (*run).grown.get_or_insert_default().spare.take();
+        let spare = (*run).extras.get_or_insert_default().grown.spare.take();
         let segment = match spare {
             Some(segment) if segment.reserve() >= bytes => segment,
             _ => match current::machine() {
@@ -120,12 +120,13 @@ fn on_goroutine_segment<R>(
             },
         };
         let outer = (*run)
-            .grown
+            .extras
             .get_or_insert_default()
+            .grown
             .inner
             .replace(Extent::of(&segment));
         let result = try_call_on(&segment, f);
-        let grown = (*run).grown.get_or_insert_default();
+        let grown = &mut (*run).extras.get_or_insert_default().grown;
         grown.inner = outer;
         grown.spare = Some(segment);
         Ok(result.unwrap_or_else(|panic| resume_unwind(panic)))
@@ -155,7 +156,7 @@ fn on_thread_segment<R>(bytes: usize, f: impl FnOnce() -> R) -> Result<R, StackE
 /// The extent that the caller runs on. Reads memory of this thread only, so
 /// that a signal handler may ask, once somebody else has.
 pub(crate) fn extent() -> Extent {
-    match current::goroutine() {
+    match current::stack_owner() {
         // SAFETY: the goroutine that runs on this thread is alive, and its run
         // part changes by its own code only.
         Some(g) => unsafe { goroutine_extent(g.as_ref().run.get()) },
@@ -176,8 +177,8 @@ pub(crate) fn extent() -> Extent {
 /// interrupted by a signal.
 unsafe fn goroutine_extent(run: *const Run) -> Extent {
     // SAFETY: the caller's contract.
-    let (grown, stack) = unsafe { (&(*run).grown, &(*run).stack) };
-    let inner = grown.as_ref().and_then(|grown| grown.inner);
+    let (extras, stack) = unsafe { (&(*run).extras, &(*run).stack) };
+    let inner = extras.as_ref().and_then(|extras| extras.grown.inner);
     match (inner, stack) {
         (Some(inner), _) => inner,
         (None, Some(stack)) => Extent::of(stack),

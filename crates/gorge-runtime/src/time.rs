@@ -7,13 +7,22 @@ pub use crate::goroutine::sleep;
 
 use std::time::{Duration, Instant};
 
-/// The current instant.
+/// The current instant: on a goroutine of a runtime with a virtual clock, that
+/// clock's.
+#[cfg(not(gorge_loom))]
+pub fn now() -> Instant {
+    crate::scheduler::current::machine()
+        .and_then(|machine| machine.shared().clock.virtual_instant())
+        .unwrap_or_else(real_now)
+}
+
+/// The current instant of the real clock.
 #[allow(
     clippy::disallowed_methods,
     reason = "this is the seam that replaces it"
 )]
 #[cfg(not(gorge_loom))]
-pub fn now() -> Instant {
+pub(crate) fn real_now() -> Instant {
     Instant::now()
 }
 

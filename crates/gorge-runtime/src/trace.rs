@@ -1,30 +1,57 @@
-//! Trace hooks: where an execution tracer will listen.
+//! Scheduling events: where an execution tracer will listen.
 //!
-//! Every scheduling event passes through one of these. They are empty, and
-//! cost nothing, until there is a tracer.
+//! Every scheduling decision passes through [`emit`]. It costs one branch, until
+//! there is somebody who records.
 
 use crate::goroutine::GoroutineId;
+use crate::scheduler::Machine;
+use parking_lot::Mutex;
 
-/// A goroutine was created by `parent` (zero: not by a goroutine).
-#[inline(always)]
-pub(crate) fn spawn(_id: GoroutineId, _parent: u64) {}
+/// Something that a machine did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A goroutine became runnable.
+    Ready(GoroutineId),
+    /// The machine begins to run a goroutine.
+    Run(GoroutineId),
+    /// A goroutine left the machine to wait.
+    Park(GoroutineId),
+    /// A goroutine ended.
+    End(GoroutineId),
+    /// A goroutine started a child first: its continuation is now the newest of
+    /// the machine's.
+    Continuation(GoroutineId),
+    /// The machine took the newest of its own continuations.
+    Pop(GoroutineId),
+    /// The machine took a goroutine from the processor with this number.
+    Steal(GoroutineId, u32),
+    /// A goroutine handed a closure to the blocking pool.
+    HandOff(GoroutineId),
+}
 
-/// A goroutine became runnable.
-#[inline(always)]
-pub(crate) fn ready(_id: GoroutineId) {}
+/// The events of a runtime, in an order that agrees with that of each machine.
+#[derive(Default)]
+pub(crate) struct EventLog(Mutex<Vec<(u32, Event)>>);
 
-/// A machine begins to run a goroutine.
-#[inline(always)]
-pub(crate) fn run(_id: GoroutineId, _machine: usize) {}
+impl EventLog {
+    /// Takes what was recorded so far: machine numbers and events.
+    pub(crate) fn take(&self) -> Vec<(u32, Event)> {
+        std::mem::take(&mut self.0.lock())
+    }
+}
 
-/// A goroutine left its machine to wait.
+/// Tells whoever listens.
 #[inline(always)]
-pub(crate) fn park(_id: GoroutineId) {}
+pub(crate) fn emit(machine: &Machine, event: Event) {
+    if machine.records {
+        record(machine, event);
+    }
+}
 
-/// A processor took work from another one's queue.
-#[inline(always)]
-pub(crate) fn steal(_thief: usize, _victim: usize) {}
-
-/// A goroutine handed a closure to the blocking pool.
-#[inline(always)]
-pub(crate) fn hand_off(_id: GoroutineId) {}
+#[cold]
+fn record(machine: &Machine, event: Event) {
+    if let Some(log) = &machine.shared().events {
+        log.0.lock().push((machine.number(), event));
+    }
+}

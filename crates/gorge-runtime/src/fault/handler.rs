@@ -60,7 +60,7 @@ unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: 
 /// in the guard below it. `None` for a thread's own stack, which is std's to
 /// report.
 fn overflowed(address: usize) -> Option<usize> {
-    let extent = match current::goroutine() {
+    let extent = match current::stack_owner() {
         Some(_) => stack::extent(),
         None => stack::thread_segment()?,
     };
@@ -71,7 +71,7 @@ fn overflowed(address: usize) -> Option<usize> {
 fn report(reserve: usize) {
     let mut message = Message::new();
     message.text("\nfatal: stack overflow in ");
-    let g = current::goroutine();
+    let g = current::stack_owner();
     match &g {
         // SAFETY: the goroutine runs, so it is in one life, with one name.
         Some(g) => unsafe { identify(&mut message, g.as_ref()) },

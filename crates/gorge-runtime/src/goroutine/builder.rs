@@ -26,6 +26,8 @@ pub struct Builder {
     name: Option<Arc<String>>,
     migrating: Option<bool>,
     stack_reserve: Option<usize>,
+    extra_weight: u32,
+    child_first: bool,
 }
 
 impl Builder {
@@ -48,6 +50,31 @@ impl Builder {
     /// [`JoinError::is_not_started`](crate::JoinError::is_not_started).
     pub fn stack_reserve(mut self, bytes: usize) -> Builder {
         self.stack_reserve = Some(bytes);
+        self
+    }
+
+    /// How much of a run queue's load the goroutine is, where one is the usual:
+    /// a worker without work takes from the heaviest queue. Default: 1.
+    ///
+    /// # Panics
+    ///
+    /// If `weight` is zero.
+    pub fn weight(mut self, weight: u32) -> Builder {
+        assert!(weight > 0, "a goroutine's weight is at least 1");
+        self.extra_weight = weight - 1;
+        self
+    }
+
+    /// Whether the new goroutine runs at once, before the rest of the one that
+    /// starts it, which waits meanwhile where other workers may take it
+    /// (continuation stealing; only a migrating parent can be taken). Default:
+    /// false, the starter goes on and the new one comes next.
+    ///
+    /// Recursive fork-join programs then run depth first, and few of their
+    /// goroutines are alive at once. It makes no difference on an OS thread,
+    /// and inside [`pin`](super::pin()) and [`no_park`](super::no_park()).
+    pub fn child_first(mut self, child_first: bool) -> Builder {
+        self.child_first = child_first;
         self
     }
 
@@ -82,6 +109,8 @@ impl Builder {
             name: self.name,
             migrating: self.migrating,
             stack_reserve: self.stack_reserve,
+            extra_weight: self.extra_weight,
+            child_first: self.child_first,
             ..Spec::plain()
         };
         if current::runtime().is_none() {

@@ -10,10 +10,13 @@
 //! * `join`: under its lock.
 
 mod builder;
+mod extras;
 mod handle;
 mod join;
 mod life;
+mod no_park;
 mod ops;
+mod pin;
 mod scope;
 mod spawn;
 mod store;
@@ -24,7 +27,11 @@ pub use handle::{Goroutine, GoroutineId};
 pub use join::JoinHandle;
 pub(crate) use join::join_lent;
 pub(crate) use life::Completion;
+pub use no_park::no_park;
+pub(crate) use no_park::{check_may_park, must_not_park, refuse_to_park};
 pub use ops::{current, park, park_forever, park_timeout, sleep, yield_now};
+pub use pin::pin;
+pub(crate) use pin::{PINNED_BODY_ENDED, exchange, unpin};
 pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use spawn::spawn;
 pub(crate) use spawn::{Spec, spawn_on, with_runtime};
@@ -35,7 +42,7 @@ use crate::park::{Owner, ParkCell, Waiter};
 use crate::primitive::RawLock;
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::scheduler::Shared;
-use crate::stack::Grown;
+use extras::Extras;
 use gorge_coroutine::PooledStack;
 use gorge_coroutine::fiber::Fiber;
 use life::Life;
@@ -78,8 +85,13 @@ pub(crate) struct Run {
     pub(crate) fiber: MaybeUninit<Fiber>,
     /// From the first run to the end.
     pub(crate) stack: Option<PooledStack>,
-    /// Once the goroutine has grown its stack.
-    pub(crate) grown: Option<Box<Grown>>,
+    /// What few goroutines have.
+    pub(crate) extras: Option<Box<Extras>>,
+    /// When it was made runnable, in units of 256 ns of the runtime's clock, if
+    /// that is measured; zero if not.
+    pub(crate) runnable_since: u32,
+    /// The wait in which its stack gave back what it did not use.
+    pub(crate) shrunk_at: u32,
     pub(crate) migrating: bool,
     /// KiB of stack asked for; zero for the runtime's default.
     pub(crate) reserve_kib: u32,
@@ -101,7 +113,41 @@ pub(crate) struct Label {
     name: UnsafeCell<Option<Arc<String>>>,
 }
 
+impl Run {
+    /// Whether any machine may resume the goroutine, as far as its placement
+    /// goes.
+    pub(crate) fn is_free_to_move(&self) -> bool {
+        self.migrating && self.pinned().is_none()
+    }
+
+    fn pinned(&self) -> Option<NonNull<pin::Pinned>> {
+        self.extras.as_ref().and_then(|extras| extras.pinned)
+    }
+
+    /// Whether the goroutine is on the stack that it was given, and neither on
+    /// a segment nor on the stack of a pinned closure.
+    pub(crate) fn is_on_own_stack(&self) -> bool {
+        let extras = self.extras.as_ref();
+        extras.is_none_or(|extras| extras.grown.inner.is_none() && extras.pinned.is_none())
+    }
+
+    /// What the goroutine weighs in a run queue beyond one.
+    #[inline]
+    pub(crate) fn weight(&mut self) -> Option<&mut Extras> {
+        self.extras
+            .as_deref_mut()
+            .filter(|extras| extras.weight != 0)
+    }
+}
+
 impl G {
+    /// Where the goroutine was started.
+    pub(crate) fn site(&self) -> Option<&'static Location<'static>> {
+        let site = self.label.site.load(Ordering::Relaxed);
+        // SAFETY: null, or the address of a `&'static Location` from a spawn.
+        unsafe { site.as_ref() }
+    }
+
     /// The name in this life.
     ///
     /// # Safety
@@ -168,7 +214,9 @@ impl G {
             run: UnsafeCell::new(Run {
                 fiber: MaybeUninit::uninit(),
                 stack: None,
-                grown: None,
+                extras: None,
+                runnable_since: 0,
+                shrunk_at: 0,
                 migrating: false,
                 reserve_kib: 0,
                 panicked: false,
@@ -221,6 +269,11 @@ impl G {
         use crate::park::{Claim, Outcome};
         if self.cell.request_cancel(Outcome::Cancelled.to_token()) {
             Claim::new(NonNull::from(&self.cell), Owner::Goroutine).wake();
+        } else if let number @ 1.. = self.on_machine.load(Ordering::Relaxed)
+            && let Some(runtime) = self.runtime()
+        {
+            // It runs: its next operation tells it, even one that would not wait.
+            runtime.slots.get(number).cancel_running();
         }
     }
 }
@@ -263,6 +316,6 @@ mod tests {
     #[test]
     fn a_g_is_small_beside_its_stack() {
         let bytes = size_of::<G>();
-        assert!(bytes <= 232, "{bytes}");
+        assert!(bytes <= 240, "{bytes}");
     }
 }

@@ -4,6 +4,7 @@
 //! parks instead.
 
 use super::Goroutine;
+use super::no_park::check_may_park;
 use crate::cancel;
 use crate::park::{self, CancelMode, Outcome, Wait, WaitReason};
 use crate::primitive::atomic::Ordering;
@@ -27,8 +28,9 @@ pub fn current() -> Goroutine {
 ///
 /// Delivers a cancel.
 pub fn yield_now() {
-    match machine::machine() {
+    match machine::machine_in_goroutine() {
         Some(machine) => {
+            check_may_park();
             if machine.yield_now() {
                 cancel::deliver();
             }

@@ -11,7 +11,7 @@
 //! waiter. Whichever takes the lock second sees the other.
 
 use super::spawn::{Spec, spawn_on, with_runtime};
-use super::{Goroutine, JoinHandle};
+use super::{Goroutine, JoinHandle, check_may_park};
 use crate::cancel;
 use crate::error::JoinError;
 use crate::park::{self, CancelMode, Outcome, Refused, Wait, WaitReason, Waiter};
@@ -85,6 +85,7 @@ pub fn scope<'env, F, T>(f: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
+    check_may_park();
     if cancel::is_pending() {
         cancel::deliver();
     }

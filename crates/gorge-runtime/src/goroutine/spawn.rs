@@ -7,7 +7,6 @@ use crate::default_runtime;
 use crate::primitive::atomic::Ordering;
 use crate::primitive::barrier;
 use crate::scheduler::{Shared, current};
-use crate::trace;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -19,6 +18,10 @@ pub(crate) struct Spec {
     pub(crate) family: Option<Arc<Family>>,
     /// `None`: as the runtime is configured.
     pub(crate) stack_reserve: Option<usize>,
+    /// What the goroutine weighs in a run queue beyond one.
+    pub(crate) extra_weight: u32,
+    /// The child runs before the rest of its parent.
+    pub(crate) child_first: bool,
     pub(crate) site: &'static Location<'static>,
 }
 
@@ -30,6 +33,8 @@ impl Spec {
             migrating: None,
             family: None,
             stack_reserve: None,
+            extra_weight: 0,
+            child_first: false,
             site: Location::caller(),
         }
     }
@@ -87,6 +92,7 @@ where
     T: Send,
 {
     let machine = current::machine().filter(|machine| machine.serves(shared));
+    let child_first = spec.child_first;
     let g = match machine {
         Some(machine) => machine.take_g(),
         None => shared.take_g(),
@@ -108,6 +114,10 @@ where
     // with a `T`.
     let handle = unsafe { JoinHandle::new(g) };
     match machine {
+        // SAFETY: a goroutine runs here, this is its stack, and the child is ready.
+        Some(machine) if child_first && machine.can_run_child_first() => unsafe {
+            machine.run_first(g);
+        },
         Some(machine) => machine.submit(g),
         None => shared.submit(g),
     }
@@ -128,6 +138,9 @@ unsafe fn prepare(g: GRef, shared: &Shared, spec: Spec) {
     g.set_home(NO_HOME);
     g.cell.unpark_token.store(0, Ordering::Relaxed);
     run.family = spec.family;
+    if spec.extra_weight != 0 {
+        run.extras.get_or_insert_default().weight = spec.extra_weight;
+    }
     let kib = spec
         .stack_reserve
         .map_or(0, |bytes| bytes.div_ceil(1024).max(1));
@@ -141,5 +154,4 @@ unsafe fn prepare(g: GRef, shared: &Shared, spec: Spec) {
     g.label
         .site
         .store(std::ptr::from_ref(spec.site).cast_mut(), Ordering::Relaxed);
-    trace::spawn(g.id(), parent);
 }

@@ -61,6 +61,29 @@ impl Store {
         self.free.lock().extend(gs);
     }
 
+    /// How many Gs were ever allocated.
+    pub(crate) fn len(&self) -> usize {
+        self.all.lock().len()
+    }
+
+    /// Calls `f` with at most `count` Gs from `position` on. Returns where to
+    /// go on, if anything is left. The lock is not held meanwhile.
+    pub(crate) fn for_some(
+        &self,
+        position: usize,
+        count: usize,
+        f: impl FnMut(&G),
+    ) -> Option<usize> {
+        let (some, end) = {
+            let all = self.all.lock();
+            let end = all.len().min(position + count);
+            (all[position.min(end)..end].to_vec(), all.len())
+        };
+        // SAFETY: the store keeps all its Gs allocated.
+        some.iter().map(|g| unsafe { g.as_ref() }).for_each(f);
+        (position + count < end).then_some(position + count)
+    }
+
     /// Calls `f` with every G that was ever allocated.
     pub(crate) fn for_each(&self, mut f: impl FnMut(&G)) {
         for g in self.all.lock().iter() {

@@ -32,7 +32,7 @@
 //! looks at the word. One of them sees the other and claims.
 
 use super::WaitReason;
-use crate::primitive::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use crate::primitive::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::primitive::barrier;
 
 /// The owner waits, or is about to leave its stack.
@@ -49,11 +49,13 @@ pub(crate) const CLAIMED: u64 = 1 << 4;
 pub(crate) const PINNED: u64 = 1 << 5;
 /// No cancel is delivered now.
 pub(crate) const SHIELD: u64 = 1 << 6;
+/// A park here is a mistake: it panics.
+pub(crate) const NO_PARK: u64 = 1 << 8;
 /// The claimer has done its part (OS threads wait for this).
 pub(crate) const WOKEN: u64 = 1 << 7;
 
 /// What outlives a transition.
-const KEPT: u64 = CLAIMED | PINNED | SHIELD;
+const KEPT: u64 = CLAIMED | PINNED | SHIELD | NO_PARK;
 
 const TOKEN_SHIFT: u32 = 16;
 const TICKET_SHIFT: u32 = 32;
@@ -75,6 +77,8 @@ pub(crate) struct ParkCell {
     pub(crate) unpark_token: AtomicU8,
     reason: AtomicU8,
     owner: Owner,
+    /// When the wait began, on the monitor's coarse clock.
+    since: AtomicU32,
     object: AtomicUsize,
 }
 
@@ -100,6 +104,7 @@ impl ParkCell {
             unpark_token: AtomicU8::new(0),
             reason: AtomicU8::new(0),
             owner,
+            since: AtomicU32::new(0),
             object: AtomicUsize::new(0),
         }
     }
@@ -112,6 +117,7 @@ impl ParkCell {
             unpark_token: AtomicU8::new(0),
             reason: AtomicU8::new(0),
             owner,
+            since: AtomicU32::new(0),
             object: AtomicUsize::new(0),
         }
     }
@@ -259,6 +265,27 @@ impl ParkCell {
     pub(crate) fn cancel_requested_after_begin(&self) -> bool {
         barrier::light();
         self.cancel_requested()
+    }
+
+    /// Owner, before [`begin`](ParkCell::begin): the time, for a dump.
+    #[inline]
+    pub(crate) fn set_since(&self, epoch: u32) {
+        self.since.store(epoch, Ordering::Relaxed);
+    }
+
+    /// When the wait began, on the monitor's coarse clock.
+    pub(crate) fn since(&self) -> u32 {
+        self.since.load(Ordering::Relaxed)
+    }
+
+    /// Whether the owner waits, or is about to.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & PARKED != 0
+    }
+
+    /// The number of the current wait, or of the last one.
+    pub(crate) fn ticket(&self) -> u32 {
+        (self.word.load(Ordering::Relaxed) >> TICKET_SHIFT) as u32
     }
 
     pub(crate) fn reason(&self) -> WaitReason {

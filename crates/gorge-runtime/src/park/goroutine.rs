@@ -18,7 +18,7 @@
 //! borrow from the goroutine's stack.
 
 use super::{
-    CANCELLABLE, CancelMode, Claim, Outcome, Owner, PINNED, ParkCell, Refused, SHIELD,
+    CANCELLABLE, CancelMode, Claim, NO_PARK, Outcome, Owner, PINNED, ParkCell, Refused, SHIELD,
     WANTS_UNPARK, Wait, Waiter,
 };
 use crate::cancel;
@@ -49,6 +49,7 @@ where
     // SAFETY: the running goroutine's G is alive.
     let shared = unsafe { g.as_ref() };
     let flags = flags | begin_flags(shared, machine, wait.cancel)?;
+    shared.cell.set_since(machine.shared().monitor.epoch());
     let ticket = shared.cell.begin(wait.reason, wait.object, flags);
     publish(Waiter::new(NonNull::from(&shared.cell), ticket));
     let mut commit = ManuallyDrop::new(commit);
@@ -77,8 +78,12 @@ where
 #[inline]
 fn begin_flags(g: &G, machine: &Machine, mode: CancelMode) -> Result<u64, Refused> {
     let panicking = pin_if_panicking(g, machine);
+    let word = g.cell.load();
+    if word.has(NO_PARK) && !panicking {
+        return Err(Refused);
+    }
     let withheld = mode == CancelMode::Withhold || !cancel::DELIVERABLE;
-    if withheld || panicking || g.cell.load().has(SHIELD) {
+    if withheld || panicking || word.has(SHIELD) {
         return Ok(0);
     }
     if g.cell.cancel_requested() {
@@ -103,10 +108,10 @@ pub(crate) fn pin_if_panicking(g: &G, machine: &Machine) -> bool {
 #[cold]
 fn pin_while(g: &G, machine: &Machine, panicking: bool) {
     // SAFETY: called by the goroutine itself, on its stack.
-    let migrating = unsafe { (*g.run.get()).migrating };
-    if migrating {
-        g.cell.set_flag(PINNED, panicking);
+    let is_free = unsafe { (*g.run.get()).is_free_to_move() };
+    if is_free && g.cell.set_flag(PINNED, panicking) != panicking {
         g.set_home(if panicking { machine.number() } else { NO_HOME });
+        machine.count_resident(panicking);
     }
 }
 

@@ -30,7 +30,7 @@ mod reason;
 mod thread;
 
 #[cfg(not(gorge_loom))]
-pub(crate) use cell::{CANCELLABLE, CLAIMED, ENDED, PARKED, PINNED, SHIELD, WANTS_UNPARK};
+pub(crate) use cell::{CANCELLABLE, CLAIMED, ENDED, NO_PARK, PARKED, PINNED, SHIELD, WANTS_UNPARK};
 pub(crate) use cell::{Owner, ParkCell};
 #[cfg(not(gorge_loom))]
 pub(crate) use goroutine::{claim_cancelled, park_for_token, pin_if_panicking};
@@ -102,9 +102,9 @@ impl Outcome {
     }
 }
 
-/// A wait did not begin because a cancel is pending: neither `publish` nor
-/// `commit` ran. The operation undoes what it began and calls
-/// [`deliver_cancel`](crate::cancel::deliver).
+/// A wait did not begin, because a cancel is pending or the goroutine must not
+/// wait here: neither `publish` nor `commit` ran. The operation undoes what it
+/// began and calls [`cancel::deliver`](crate::cancel::deliver).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused;
 
@@ -190,7 +190,8 @@ impl Claim {
 ///
 /// # Errors
 ///
-/// [`Refused`] when a cancel is pending and `wait` delivers cancels.
+/// [`Refused`] when a cancel is pending and `wait` delivers cancels, and inside
+/// [`no_park`](crate::goroutine::no_park) whatever `wait` says.
 ///
 /// # Safety
 ///

@@ -39,6 +39,12 @@ pub(crate) fn goroutine() -> Option<GRef> {
     machine().and_then(Machine::running_or_none)
 }
 
+/// The goroutine on whose stack this thread is, also while it runs a closure as
+/// a plain thread would.
+pub(crate) fn stack_owner() -> Option<GRef> {
+    machine().and_then(Machine::on_stack_of)
+}
+
 /// The runtime that a spawn on this thread belongs to, if there is one.
 pub(crate) fn runtime() -> Option<Arc<Shared>> {
     match machine() {

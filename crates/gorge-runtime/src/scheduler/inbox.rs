@@ -6,8 +6,7 @@
 //! | --- | --- |
 //! | null | empty, the machine is awake |
 //! | SLEEPING | empty, the machine sleeps or is about to |
-//! | SEARCH | the machine is being woken to search for work |
-//! | a G | newest of a list through `next` that ends in null or SEARCH |
+//! | a G | newest of a list through `next` that ends in null |
 //!
 //! Whoever replaces SLEEPING wakes the machine: a sleeping machine gets one
 //! wake-up, and a list in the word never meets a machine that sleeps on it.
@@ -18,7 +17,6 @@ use std::collections::VecDeque;
 use std::ptr::{NonNull, null_mut, without_provenance_mut};
 
 const SLEEPING: *mut G = without_provenance_mut(1);
-const SEARCH: *mut G = without_provenance_mut(2);
 
 /// See the module's description.
 pub(super) struct Inbox {
@@ -54,17 +52,6 @@ impl Inbox {
         }
     }
 
-    /// Wakes the machine to search, if it sleeps: true when it did, and the
-    /// caller must unpark it.
-    #[must_use]
-    pub(super) fn wake_to_search(&self) -> bool {
-        self.word.load(Ordering::Relaxed) == SLEEPING
-            && self
-                .word
-                .compare_exchange(SLEEPING, SEARCH, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok()
-    }
-
     /// Owner: announces sleep. False when there is something in the inbox.
     #[must_use]
     pub(super) fn begin_sleep(&self) -> bool {
@@ -73,16 +60,21 @@ impl Inbox {
             .is_ok()
     }
 
-    /// Owner: whether anything was delivered.
+    /// Owner: whether anything was delivered, or sleep announced.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.word.load(Ordering::Relaxed).is_null()
     }
 
-    /// Owner, awake: moves what was delivered to the queue, oldest first.
-    /// Returns whether the machine was woken to search.
+    /// Whether a goroutine was delivered that the owner has not seen.
+    pub(super) fn has_delivery(&self) -> bool {
+        goroutine(self.word.load(Ordering::Relaxed)).is_some()
+    }
+
+    /// Owner, awake: moves what was delivered to the queue, oldest first, and
+    /// ends an announced sleep.
     #[cold]
-    pub(super) fn drain(&self, queue: &mut VecDeque<GRef>) -> bool {
+    pub(super) fn drain(&self, queue: &mut VecDeque<GRef>) {
         // Acquire: pairs with the Release of the pushes.
         let mut word = self.word.swap(null_mut(), Ordering::Acquire);
         let first = queue.len();
@@ -95,12 +87,11 @@ impl Inbox {
         // The list is newest first.
         let end = queue.len();
         queue.make_contiguous()[first..end].reverse();
-        word == SEARCH
     }
 }
 
 fn goroutine(word: *mut G) -> Option<GRef> {
-    if word == SLEEPING || word == SEARCH {
+    if word == SLEEPING {
         None
     } else {
         NonNull::new(word)

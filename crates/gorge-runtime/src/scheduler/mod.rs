@@ -1,25 +1,40 @@
 //! The scheduler: G (goroutine), M (machine, an OS thread), P (processor).
 //!
-//! `README.md` beside this file describes the protocol. In order of use:
-//! `current` (which machine is this thread), `machine` (M: its state, and
-//! running a goroutine), `worker` (M: where to find the next one), `processor`
-//! (P: queues and caches), `steal`, `inbox` (homed goroutines woken from
-//! elsewhere), `idle` (sleeping and waking machines), `shared` (the runtime's
-//! common state).
+//! `README.md` beside this file describes the protocols. In order of use:
+//!
+//! * `current`: which machine is this thread.
+//! * `slot`: what others touch of a machine; in it `inbox` (homed goroutines
+//!   woken from elsewhere), `parker`, `thread_clock`, and `processor` (P: queues
+//!   and caches).
+//! * `permits`: which machines may run, and which sleep.
+//! * `machine` (M: its state, and queueing), `worker` (its loop), `search` and
+//!   `steal` (what others have), `rest` (sleeping), `execute` (running one
+//!   goroutine), `preempt` (requests to give way).
+//! * `shared` (the runtime's common state), `threads` (starting and ending them).
 
 pub(crate) mod current;
-mod idle;
+mod execute;
 mod inbox;
 mod machine;
+mod parker;
+pub(crate) mod permits;
+pub(crate) mod preempt;
 mod processor;
 mod random;
+mod rest;
+mod search;
 mod shared;
+mod slot;
 mod steal;
+mod thread_clock;
+mod threads;
 mod worker;
 
-pub(crate) use machine::{AfterPark, Machine, leave};
+pub(crate) use execute::{AfterPark, leave, leave_to_move};
+pub(crate) use machine::Machine;
 pub(crate) use shared::{Config, Shared};
-pub(crate) use worker::start_workers;
+pub(crate) use slot::Slot;
+pub(crate) use thread_clock::sleep_precisely;
 
 use crate::goroutine::GRef;
 

@@ -1,15 +1,18 @@
 //! P: the right to run goroutines, with the queues and caches that go with it.
 //!
-//! The machine that holds a processor owns its `owned` part; the rest is for
-//! thieves and observers. Two places hold runnable goroutines here, both only
-//! such that any machine may run (not started, or migrating):
+//! Its machine owns the `owned` part; the rest is for thieves and observers.
+//! Three places hold runnable goroutines here, all only such that any machine
+//! may run (not started, or migrating):
 //!
 //! * `next`: the one to run next, most recently made runnable.
 //! * the run queue: first in, first out.
+//! * the continuations of parents that started a child first: last in, first
+//!   out for the owner; thieves take the oldest.
 
 use super::Shared;
 use super::random::Random;
 use crate::goroutine::{G, GRef, Store};
+use crate::metrics::Histogram;
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::timer::Timers;
 use crossbeam_deque::{Stealer, Worker};
@@ -30,7 +33,7 @@ const ID_BATCH: u64 = 16;
 
 /// A goroutine in a queue that any thread may take it from.
 #[derive(Clone, Copy)]
-pub(super) struct Queued(pub(super) GRef);
+pub(crate) struct Queued(pub(crate) GRef);
 
 // SAFETY: a queue passes on the ownership of a G that any machine may run; see
 // `G`'s own `Send`.
@@ -38,24 +41,30 @@ unsafe impl Send for Queued {}
 
 /// See the module's description.
 pub(crate) struct Processor {
-    pub(super) index: usize,
+    /// The number of its slot.
+    pub(crate) number: usize,
     owned: UnsafeCell<Owned>,
     next: CachePadded<AtomicPtr<G>>,
     stealer: Stealer<Queued>,
+    oldest: Stealer<Queued>,
+    /// What queued goroutines weigh beyond one each.
+    extra_weight: AtomicU64,
     /// Counts the goroutines that were run here, so that thieves can tell a
     /// processor that makes progress from one that is stuck with a long one.
     tick: CachePadded<AtomicU32>,
-    pub(super) spawned: AtomicU64,
+    pub(crate) spawned: AtomicU64,
     /// Tasks that have ended here, and Gs that were given up after that.
-    pub(super) ended: AtomicU64,
-    pub(super) retired: AtomicU64,
-    pub(super) timers: Timers,
-    /// No other machine exists, so nobody steals `next`.
-    alone: bool,
+    pub(crate) ended: AtomicU64,
+    pub(crate) retired: AtomicU64,
+    pub(crate) timers: Timers,
+    /// Goroutines that its machine took from others, and how often it tried.
+    pub(crate) stolen: AtomicU64,
+    pub(crate) latencies: Histogram,
 }
 
 struct Owned {
     queue: Worker<Queued>,
+    continuations: Worker<Queued>,
     stacks: Vec<PooledStack>,
     free: Vec<GRef>,
     ids: std::ops::Range<u64>,
@@ -69,17 +78,21 @@ unsafe impl Send for Processor {}
 unsafe impl Sync for Processor {}
 
 impl Processor {
-    pub(super) fn new(index: usize, seed: u64, alone: bool) -> Processor {
+    pub(crate) fn new(number: usize, seed: u64) -> Processor {
         let queue = Worker::new_fifo();
+        let continuations = Worker::new_lifo();
         Processor {
-            index,
+            number,
             stealer: queue.stealer(),
+            oldest: continuations.stealer(),
+            extra_weight: AtomicU64::new(0),
             owned: UnsafeCell::new(Owned {
                 queue,
+                continuations,
                 stacks: Vec::with_capacity(STACKS_MAX),
                 free: Vec::with_capacity(GS_MAX),
                 ids: 0..0,
-                random: Random::new(seed, index as u64),
+                random: Random::new(seed, number as u64),
             }),
             next: CachePadded::new(AtomicPtr::new(null_mut())),
             tick: CachePadded::new(AtomicU32::new(0)),
@@ -87,7 +100,8 @@ impl Processor {
             ended: AtomicU64::new(0),
             retired: AtomicU64::new(0),
             timers: Timers::new(),
-            alone,
+            stolen: AtomicU64::new(0),
+            latencies: Histogram::default(),
         }
     }
 
@@ -104,15 +118,11 @@ impl Processor {
     /// Owner: makes `g` the next to run. The one that was next goes to the
     /// tail of the queue.
     #[inline]
-    pub(super) fn set_next(&self, g: GRef) {
-        // Release below: a thief acquires the goroutine's state with it.
-        let old = self.next.load(Ordering::Relaxed);
-        if old.is_null() || self.alone {
-            // Only the owner makes it anything but null.
+    pub(crate) fn set_next(&self, g: GRef) {
+        if self.next.load(Ordering::Relaxed).is_null() {
+            // Only the owner makes it anything but null. Release: a thief
+            // acquires the goroutine's state with it.
             self.next.store(g.as_ptr(), Ordering::Release);
-            if let Some(old) = NonNull::new(old) {
-                self.push(old);
-            }
         } else if let Some(old) = NonNull::new(self.next.swap(g.as_ptr(), Ordering::AcqRel)) {
             self.push(old);
         }
@@ -120,74 +130,113 @@ impl Processor {
 
     /// Takes the next goroutine to run, as owner or thief.
     #[inline]
-    pub(super) fn take_next(&self) -> Option<GRef> {
-        let next = self.next.load(Ordering::Relaxed);
-        if next.is_null() {
+    pub(crate) fn take_next(&self) -> Option<GRef> {
+        if self.next.load(Ordering::Relaxed).is_null() {
             return None;
-        }
-        if self.alone {
-            self.next.store(null_mut(), Ordering::Relaxed);
-            return NonNull::new(next);
         }
         // Acquire: pairs with the Release in `set_next`.
         NonNull::new(self.next.swap(null_mut(), Ordering::AcqRel))
     }
 
     /// The address of the next goroutine, for a thief's comparison.
-    pub(super) fn peek_next(&self) -> *mut G {
+    pub(crate) fn peek_next(&self) -> *mut G {
         self.next.load(Ordering::Relaxed)
     }
 
     /// Owner: queues `g` last.
     #[inline]
-    pub(super) fn push(&self, g: GRef) {
+    pub(crate) fn push(&self, g: GRef) {
         // SAFETY: called by the owner.
         unsafe { self.owned() }.queue.push(Queued(g));
     }
 
     /// Owner: takes the first of the queue.
     #[inline]
-    pub(super) fn pop(&self) -> Option<GRef> {
+    pub(crate) fn pop(&self) -> Option<GRef> {
         // SAFETY: called by the owner.
         unsafe { self.owned() }.queue.pop().map(|Queued(g)| g)
     }
 
     /// Owner: the queue that stolen goroutines go to.
-    pub(super) fn with_queue<R>(&self, f: impl FnOnce(&Worker<Queued>) -> R) -> R {
+    pub(crate) fn with_queue<R>(&self, f: impl FnOnce(&Worker<Queued>) -> R) -> R {
         // SAFETY: called by the owner; `f` does not come back here.
         f(&unsafe { self.owned() }.queue)
     }
 
-    pub(super) fn stealer(&self) -> &Stealer<Queued> {
+    /// Owner: keeps a parent that starts its child first.
+    pub(crate) fn push_continuation(&self, g: GRef) {
+        // SAFETY: called by the owner.
+        unsafe { self.owned() }.continuations.push(Queued(g));
+    }
+
+    /// Owner: takes the newest continuation.
+    pub(crate) fn pop_continuation(&self) -> Option<GRef> {
+        // SAFETY: called by the owner.
+        unsafe { self.owned() }
+            .continuations
+            .pop()
+            .map(|Queued(g)| g)
+    }
+
+    /// The run queue, for a thief.
+    pub(crate) fn stealer(&self) -> &Stealer<Queued> {
         &self.stealer
     }
 
-    /// Whether a thief would see something to take here.
-    pub(super) fn has_work(&self) -> bool {
-        !self.stealer.is_empty() || !self.peek_next().is_null()
+    /// The continuations, oldest first, for a thief.
+    pub(crate) fn oldest(&self) -> &Stealer<Queued> {
+        &self.oldest
     }
 
-    pub(super) fn tick(&self) -> u32 {
+    /// How many goroutines wait here for any machine, about.
+    pub(crate) fn queued(&self) -> usize {
+        let next = usize::from(!self.peek_next().is_null());
+        self.stealer.len() + self.oldest.len() + next
+    }
+
+    /// Whether a thief would see something to take here.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.stealer.is_empty() || !self.peek_next().is_null() || !self.oldest.is_empty()
+    }
+
+    /// How many goroutines wait in the run queue, weighted.
+    pub(crate) fn weight(&self) -> u64 {
+        self.stealer.len() as u64 + self.extra_weight.load(Ordering::Relaxed)
+    }
+
+    /// A goroutine that weighs more than one was queued here.
+    pub(crate) fn add_weight(&self, extra: u32) {
+        self.extra_weight
+            .fetch_add(u64::from(extra), Ordering::Relaxed);
+    }
+
+    /// It was taken from here, by whomever.
+    pub(crate) fn remove_weight(&self, extra: u32) {
+        self.extra_weight
+            .fetch_sub(u64::from(extra), Ordering::Relaxed);
+    }
+
+    pub(crate) fn tick(&self) -> u32 {
         self.tick.load(Ordering::Relaxed)
     }
 
     /// Owner: one more goroutine is being run.
     #[inline]
-    pub(super) fn advance(&self) -> u32 {
+    pub(crate) fn advance(&self) -> u32 {
         let tick = self.tick().wrapping_add(1);
         self.tick.store(tick, Ordering::Relaxed);
         tick
     }
 
     /// Owner: a number below `bound`.
-    pub(super) fn random_below(&self, bound: usize) -> usize {
+    pub(crate) fn random_below(&self, bound: usize) -> usize {
         // SAFETY: called by the owner.
         unsafe { self.owned() }.random.below(bound)
     }
 
     /// Owner: a free G with a fresh id, counted as spawned here.
     #[inline]
-    pub(super) fn take_g(&self, shared: &Shared, runtime: &Weak<Shared>) -> GRef {
+    pub(crate) fn take_g(&self, shared: &Shared, runtime: &Weak<Shared>) -> GRef {
         // SAFETY: called by the owner.
         let owned = unsafe { self.owned() };
         let g = match owned.free.pop() {
@@ -207,7 +256,7 @@ impl Processor {
 
     /// Owner: keeps a free G.
     #[inline]
-    pub(super) fn recycle(&self, g: GRef, store: &Store) {
+    pub(crate) fn recycle(&self, g: GRef, store: &Store) {
         // SAFETY: called by the owner.
         let free = &mut unsafe { self.owned() }.free;
         if free.len() >= GS_MAX {
@@ -218,7 +267,7 @@ impl Processor {
 
     /// Owner: a stack, the one used last if there is one.
     #[inline]
-    pub(super) fn take_stack(&self, pool: &StackPool) -> Result<PooledStack, StackError> {
+    pub(crate) fn take_stack(&self, pool: &StackPool) -> Result<PooledStack, StackError> {
         // SAFETY: called by the owner.
         match unsafe { self.owned() }.stacks.pop() {
             Some(stack) => Ok(stack),
@@ -226,15 +275,20 @@ impl Processor {
         }
     }
 
-    /// Owner: gives the kept stacks to the pool, where they can be trimmed.
-    pub(super) fn release_stacks(&self) {
-        // SAFETY: called by the owner.
-        unsafe { self.owned() }.stacks.clear();
+    /// Takes all kept stacks away, so that they can be trimmed.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the owner, or keeps it idle: an idle machine does not touch
+    /// its processor.
+    pub(crate) unsafe fn take_stacks(&self, stacks: &mut Vec<PooledStack>) {
+        // SAFETY: the caller's contract.
+        stacks.append(&mut unsafe { self.owned() }.stacks);
     }
 
     /// Owner: keeps a stack.
     #[inline]
-    pub(super) fn keep_stack(&self, stack: PooledStack) {
+    pub(crate) fn keep_stack(&self, stack: PooledStack) {
         // SAFETY: called by the owner.
         let stacks = &mut unsafe { self.owned() }.stacks;
         if stacks.len() >= STACKS_MAX {
@@ -247,6 +301,6 @@ impl Processor {
 
 /// Adds one to a counter that a single thread writes.
 #[inline]
-pub(super) fn bump(counter: &AtomicU64) {
+pub(crate) fn bump(counter: &AtomicU64) {
     counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Release);
 }

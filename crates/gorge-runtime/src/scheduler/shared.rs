@@ -1,20 +1,28 @@
-//! What all machines of a runtime share.
+//! What all machines share.
 
-use super::idle::{Idle, Parker};
-use super::inbox::Inbox;
+use super::parker::Parker;
+use super::permits::{Grant, Permits};
 use super::processor::{Processor, Queued};
+use super::slot::{Slot, Slots};
+use super::steal::settle;
+use super::threads::Threads;
 use crate::blocking::BlockingPool;
 use crate::goroutine::{GRef, NO_HOME, Store};
+use crate::monitor::Monitor;
 use crate::park::{CANCELLABLE, Claim, Outcome, Owner};
 use crate::primitive::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::primitive::barrier;
 use crate::timer::{Clock, NEVER};
+use crate::trace::EventLog;
 use crossbeam_deque::Injector;
 use gorge_coroutine::{StackClasses, StackError, StackPool};
 use parking_lot::{Condvar, Mutex};
 use std::ptr::NonNull;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+
+/// See [`Shared::coarse_time`].
+pub(super) const COARSE_SHIFT: u32 = 8;
 
 /// How a runtime was built.
 #[derive(Clone, Debug)]
@@ -24,9 +32,14 @@ pub(crate) struct Config {
     /// Guards by `mprotect`, wherever this runs.
     pub(crate) protected_guards: bool,
     pub(crate) max_blocking_threads: usize,
+    pub(crate) max_threads: u32,
+    pub(crate) time_slice: Duration,
     pub(crate) thread_name: String,
     pub(crate) seed: u64,
     pub(crate) migrating: bool,
+    /// One machine, a virtual clock, and the seed decides who runs next.
+    pub(crate) simulated: bool,
+    pub(crate) records_events: bool,
 }
 
 /// See the module's description.
@@ -35,13 +48,17 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) blocking: BlockingPool,
-    pub(super) stacks: StackPool,
+    pub(crate) stacks: StackPool,
     /// Stacks for goroutines that need more than theirs for a while.
     pub(crate) segments: StackClasses,
-    pub(super) machines: Box<[Remote]>,
-    pub(super) processors: Box<[Processor]>,
+    pub(crate) slots: Slots,
+    pub(crate) permits: Permits,
+    pub(crate) threads: Threads,
     pub(super) global: Injector<Queued>,
-    pub(super) idle: Idle,
+    /// Until when the poller sleeps; zero when it does not.
+    pub(super) poll_until: AtomicU64,
+    pub(crate) monitor: Monitor,
+    pub(crate) events: Option<EventLog>,
     next_id: AtomicU64,
     /// Goroutines spawned from outside, which no processor counts.
     spawned_outside: AtomicU64,
@@ -51,12 +68,6 @@ pub(crate) struct Shared {
     this: Weak<Shared>,
 }
 
-/// What others touch of a machine.
-pub(super) struct Remote {
-    pub(super) inbox: Inbox,
-    pub(super) parker: Parker,
-}
-
 impl Shared {
     pub(crate) fn new(config: Config) -> Result<Arc<Shared>, StackError> {
         let stacks = if config.protected_guards {
@@ -64,24 +75,19 @@ impl Shared {
         } else {
             StackPool::new(config.stack_reserve)?
         };
-        let procs = config.max_procs;
         Ok(Arc::new_cyclic(|this| Shared {
             store: Store::default(),
-            clock: Clock::start(),
+            clock: Clock::start(config.simulated),
             blocking: BlockingPool::new(config.max_blocking_threads, config.thread_name.clone()),
             stacks,
             segments: StackClasses::new(),
-            machines: (0..procs)
-                .map(|_| Remote {
-                    inbox: Inbox::new(),
-                    parker: Parker::default(),
-                })
-                .collect(),
-            processors: (0..procs)
-                .map(|i| Processor::new(i, config.seed, procs == 1))
-                .collect(),
+            slots: Slots::new(config.max_threads, config.seed),
+            permits: Permits::new(config.max_procs, config.max_threads),
+            threads: Threads::default(),
             global: Injector::new(),
-            idle: Idle::default(),
+            poll_until: AtomicU64::new(0),
+            monitor: Monitor::new(config.time_slice),
+            events: config.records_events.then(EventLog::default),
             next_id: AtomicU64::new(1),
             spawned_outside: AtomicU64::new(0),
             shutting_down: AtomicBool::new(false),
@@ -113,12 +119,17 @@ impl Shared {
 
     /// Queues a goroutine that any machine may run, from outside.
     pub(crate) fn submit(&self, g: GRef) {
+        self.queue_globally(g);
+        self.notify();
+    }
+
+    /// As [`submit`](Shared::submit), for a caller that notifies later.
+    pub(crate) fn queue_globally(&self, g: GRef) {
         self.global.push(Queued(g));
-        self.idle.notify(self);
     }
 
     /// Makes a goroutine runnable, from outside.
-    pub(super) fn ready(&self, g: GRef) {
+    pub(crate) fn ready(&self, g: GRef) {
         // SAFETY: a goroutine that is being woken is alive.
         match unsafe { g.as_ref() }.home() {
             NO_HOME => self.submit(g),
@@ -128,28 +139,150 @@ impl Shared {
 
     /// Puts a goroutine into its home's inbox.
     pub(super) fn deliver(&self, home: u32, g: GRef) {
-        let remote = &self.machines[home as usize - 1];
-        if remote.inbox.push(g) {
-            remote.parker.unpark();
+        let slot = self.slots.get(home);
+        if slot.inbox.push(g) {
+            slot.parker.unpark();
         }
     }
 
-    pub(super) fn has_no_global_work(&self) -> bool {
-        self.global.is_empty()
+    /// New work was queued where any machine may take it. Wakes one to search
+    /// for it, unless one is searching already or all permits are in use.
+    #[inline]
+    pub(crate) fn notify(&self) {
+        // Pairs with the heavy barrier in `Machine::rest`.
+        barrier::light();
+        if self.permits.should_wake() {
+            self.wake_one();
+        }
+    }
+
+    #[cold]
+    fn wake_one(&self) {
+        while self.permits.begin_wake() {
+            match self.permits.grant(&self.slots) {
+                // The woken machine is the searcher that was counted.
+                Grant::Wake(number) => return self.slots.get(number).parker.unpark(),
+                Grant::Start(number) => {
+                    if self.start_worker(number).is_ok() {
+                        return;
+                    }
+                    let handed = self.permits.vacate(number, &self.slots);
+                    self.unpark(handed);
+                    self.permits.stop_search();
+                    // Those that are there have to do; they find the work
+                    // when they look next.
+                    return;
+                }
+                Grant::NoThread => super::threads::exhausted(self.config.max_threads),
+                Grant::NoPermit => {}
+            }
+            // Others who notified while this counted as a search rely on it.
+            self.permits.stop_search();
+            barrier::heavy();
+            if self.permits.free() == 0 || !self.has_work() {
+                return;
+            }
+        }
+    }
+
+    /// Wakes the machine that was handed a permit, if one was.
+    pub(crate) fn unpark(&self, handed: Option<u32>) {
+        if let Some(number) = handed {
+            self.slots.get(number).parker.unpark();
+        }
+    }
+
+    /// How many goroutines wait for any machine.
+    pub(crate) fn global_len(&self) -> usize {
+        self.global.len()
+    }
+
+    /// Any thread: leaves to everybody what a stuck machine has queued.
+    pub(crate) fn take_queues_of(&self, slot: &Slot) {
+        let victim = &slot.processor;
+        let queued = || settle(|| victim.stealer().steal());
+        let oldest = || settle(|| victim.oldest().steal());
+        while let Some(Queued(g)) = queued()
+            .or_else(oldest)
+            .or_else(|| victim.take_next().map(Queued))
+        {
+            self.queue_globally(g);
+        }
+        barrier::heavy();
+        if self.has_work() || self.earliest_timer() != NEVER {
+            self.notify();
+        }
     }
 
     /// Whether a machine that searches would see something to take.
-    pub(super) fn has_work(&self) -> bool {
-        !self.global.is_empty() || self.processors.iter().any(Processor::has_work)
+    pub(crate) fn has_work(&self) -> bool {
+        !self.global.is_empty() || self.slots.iter().any(|slot| slot.processor.has_work())
     }
 
     /// The earliest timer of all processors, or never.
-    pub(super) fn earliest_timer(&self) -> u64 {
-        self.processors
-            .iter()
-            .map(|p| p.timers.earliest())
+    pub(crate) fn earliest_timer(&self) -> u64 {
+        let timers = self.slots.iter().map(|slot| &slot.processor.timers);
+        timers
+            .map(|timers| timers.earliest())
             .min()
             .unwrap_or(NEVER)
+    }
+
+    /// Ends the waits whose time has come. The caller makes the goroutines
+    /// runnable.
+    pub(crate) fn expire_timers(&self, now: u64, expired: &mut Vec<GRef>) {
+        self.slots
+            .iter()
+            .for_each(|slot| slot.processor.timers.expire(now, expired));
+    }
+
+    /// For a thread without a permit: ends waits whose time has come, and leaves
+    /// the goroutines to the machines.
+    pub(crate) fn pass_on_what_is_due(&self) {
+        if self.earliest_timer() != NEVER {
+            let mut expired = Vec::new();
+            self.expire_timers(self.clock.now(), &mut expired);
+            expired.into_iter().for_each(|g| self.ready(g));
+        }
+    }
+
+    /// Changes how many goroutines run at once. Returns the former number.
+    pub(crate) fn set_max_procs(&self, n: usize) -> usize {
+        let (former, woken) = self.permits.set_limit(n, &self.slots, |number| {
+            self.slots.get(number).lose_permit();
+        });
+        woken
+            .into_iter()
+            .for_each(|number| self.unpark(Some(number)));
+        // What waits may find a permit now.
+        barrier::heavy();
+        if self.has_work() {
+            self.notify();
+        }
+        former
+    }
+
+    /// The time in units of 256 ns, which is never zero.
+    pub(super) fn coarse_time(&self) -> u32 {
+        ((self.clock.now() >> COARSE_SHIFT) as u32).max(1)
+    }
+
+    /// Goroutines started so far.
+    pub(crate) fn spawned(&self) -> u64 {
+        let slots = self.slots.iter().map(|slot| &slot.processor.spawned);
+        let inside: u64 = slots.map(|count| count.load(Ordering::Acquire)).sum();
+        inside + self.spawned_outside.load(Ordering::Acquire)
+    }
+
+    /// Without waiting: makes goroutines runnable whose descriptors are ready.
+    /// True when there were some.
+    pub(super) fn poll_readiness(&self) -> bool {
+        false
+    }
+
+    /// Poller: sleeps until a descriptor is ready or somebody wakes it.
+    pub(super) fn wait_for_readiness(&self, parker: &Parker, timeout: Option<Duration>) {
+        parker.park(timeout);
     }
 
     /// Goroutines whose task has not ended.
@@ -168,7 +301,7 @@ impl Shared {
     /// never too small, and equal sums mean that nothing is alive.
     fn spawned_less(&self, ends: impl Fn(&Processor) -> &AtomicU64) -> u64 {
         let sum = |counter: &dyn Fn(&Processor) -> &AtomicU64| {
-            let counts = self.processors.iter().map(counter);
+            let counts = self.slots.iter().map(|slot| counter(&slot.processor));
             counts
                 .map(|count| count.load(Ordering::Acquire))
                 .sum::<u64>()
@@ -190,6 +323,7 @@ impl Shared {
         self.store.for_each(|g| g.cell.request_cancel_later());
         // One for all: pairs with the light barrier of every park.
         barrier::heavy();
+        self.slots.iter().for_each(Slot::cancel_running);
         let mut claims = Vec::new();
         self.store.for_each(|g| {
             if g.cell.claim_if(CANCELLABLE, Outcome::Cancelled.to_token()) {
@@ -246,13 +380,12 @@ impl Shared {
     }
 
     /// Whether a machine that finds nothing to do should end.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.is_shutting_down() && self.unretired() == 0
     }
 
     fn wake_all(&self) {
-        self.machines
-            .iter()
-            .for_each(|remote| remote.parker.unpark());
+        self.slots.iter().for_each(|slot| slot.parker.unpark());
+        self.monitor.wake();
     }
 }

@@ -7,13 +7,20 @@
 //! *stuck*: two looks a while apart found the same number of goroutines run
 //! there. CPU-bound work spreads; a parent that is about to wait for its child
 //! keeps it.
+//!
+//! Victims come in an order that is random but for one thing: the heaviest queue
+//! is first. A continuation of a parent that started its child first is taken
+//! from the oldest end, one at a time, when the run queue has nothing; what a
+//! processor would run next, only at the last look of a search or when it is
+//! stuck.
 
 use super::machine::Machine;
 use super::processor::{Processor, Queued};
-use super::shared::Shared;
+use super::slot::Slot;
 use crate::goroutine::{G, GRef};
+use crate::primitive::atomic::Ordering;
 use crate::primitive::spin_hint;
-use crate::trace;
+use crate::trace::{self, Event};
 use crossbeam_deque::Steal;
 
 /// A queue of so many is backed up: its owner will not get to the last of them
@@ -24,6 +31,7 @@ const BACKED_UP: usize = 3;
 const LOOK_INTERVAL: u32 = 8;
 
 /// What a thief saw at its last look at each processor.
+#[derive(Default)]
 pub(super) struct Looks {
     seen: Vec<Option<Seen>>,
     left_work: bool,
@@ -43,16 +51,10 @@ struct Seen {
 }
 
 impl Looks {
-    pub(super) fn new(shared: &Shared) -> Looks {
-        Looks {
-            seen: vec![None; shared.processors.len()],
-            left_work: false,
-        }
-    }
-
-    /// Forgets what was seen, for a new search.
-    pub(super) fn forget(&mut self) {
-        self.seen.fill(None);
+    /// Forgets what was seen, for a new search among so many processors.
+    pub(super) fn forget(&mut self, processors: usize) {
+        self.seen.clear();
+        self.seen.resize(processors, None);
         self.left_work = false;
     }
 
@@ -69,7 +71,10 @@ impl Looks {
     /// Compares a processor with the last look at it. True when it has not
     /// moved for some rounds.
     fn is_stuck(&mut self, victim: &Processor, round: u32) -> bool {
-        let seen = &mut self.seen[victim.index];
+        // A processor that is new since the search began counts next time.
+        let Some(seen) = self.seen.get_mut(victim.number - 1) else {
+            return false;
+        };
         let look = Look {
             tick: victim.tick(),
             next: victim.peek_next(),
@@ -85,34 +90,56 @@ impl Looks {
 }
 
 impl Machine {
-    /// One look at every other processor, in random order.
-    pub(super) fn steal(&self, looks: &mut Looks, round: u32) -> Option<GRef> {
-        let processors = &self.shared().processors;
-        let start = self.processor().random_below(processors.len());
+    /// One look at every other processor: the heaviest, then the rest in random
+    /// order.
+    pub(super) fn steal(&self, looks: &mut Looks, round: u32, is_last: bool) -> Option<GRef> {
+        let slots = &self.shared().slots;
+        let count = slots.len();
         looks.left_work = false;
-        (0..processors.len())
-            .map(|offset| &processors[(start + offset) % processors.len()])
-            .filter(|victim| victim.index != self.index())
-            .find_map(|victim| self.steal_from(victim, looks, round))
+        let mut others = Victims::new(count, |bound| self.processor().random_below(bound))
+            .map(|index| slots.get(index as u32 + 1))
+            .filter(|slot| slot.number != self.number());
+        let weighty = others
+            .clone()
+            .map(|slot| (slot.processor.weight(), slot))
+            .reduce(|heaviest, next| if next.0 > heaviest.0 { next } else { heaviest });
+        if let Some((weight, heaviest)) = weighty
+            && weight > 0
+            && let Some(g) = self.steal_from(heaviest, looks, round, is_last)
+        {
+            return Some(g);
+        }
+        others.find_map(|slot| self.steal_from(slot, looks, round, is_last))
     }
 
-    fn steal_from(&self, victim: &Processor, looks: &mut Looks, round: u32) -> Option<GRef> {
-        let queued = victim.stealer().len();
-        let has_next = !victim.peek_next().is_null();
-        if queued == 0 && !has_next {
+    fn steal_from(
+        &self,
+        slot: &Slot,
+        looks: &mut Looks,
+        round: u32,
+        is_last: bool,
+    ) -> Option<GRef> {
+        let victim = &slot.processor;
+        if !victim.has_work() {
             return None;
         }
-        let stuck = looks.is_stuck(victim, round);
-        let at_sight = queued > 0 && self.shared().config.migrating;
-        let taken = if at_sight || queued >= BACKED_UP || (stuck && queued > 0) {
+        let queued = victim.stealer().len();
+        let stuck = looks.is_stuck(victim, round) || slot.has_lost_permit();
+        let at_sight = self.shared().config.migrating && (queued > 0 || is_last);
+        let may_take = at_sight || queued >= BACKED_UP || stuck;
+        let taken = if may_take && queued > 0 {
             self.steal_half(victim)
-        } else if stuck {
-            victim.take_next()
         } else {
-            None
+            let oldest = || settle(|| victim.oldest().steal()).map(|Queued(g)| g);
+            oldest().or_else(|| if may_take { victim.take_next() } else { None })
         };
         match taken {
-            Some(_) => trace::steal(self.index(), victim.index),
+            Some(g) => {
+                // SAFETY: taken, so ours.
+                let id = unsafe { g.as_ref() }.id();
+                trace::emit(self, Event::Steal(id, slot.number));
+                super::processor::bump(&self.processor().stolen);
+            }
             None => looks.left_work = true,
         }
         taken
@@ -126,6 +153,57 @@ impl Machine {
     }
 }
 
+impl Slot {
+    /// Whether the machine's permit was taken away, and it has not come back.
+    fn has_lost_permit(&self) -> bool {
+        self.standing.load(Ordering::Relaxed) == super::permits::LOST
+    }
+}
+
+/// Every number below a count, once each, in random order: a random start, and
+/// steps of a random size that shares no factor with the count.
+#[derive(Clone)]
+struct Victims {
+    count: usize,
+    position: usize,
+    step: usize,
+    left: usize,
+}
+
+impl Victims {
+    fn new(count: usize, random_below: impl Fn(usize) -> usize) -> Victims {
+        let position = random_below(count);
+        let coprime = |step: &usize| greatest_common_divisor(*step, count) == 1;
+        let first = random_below(count) + 1;
+        let step = (first..first + count).find(coprime).unwrap_or(1);
+        Victims {
+            count,
+            position,
+            step,
+            left: count,
+        }
+    }
+}
+
+impl Iterator for Victims {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        self.left = self.left.checked_sub(1)?;
+        let victim = self.position;
+        self.position = (self.position + self.step) % self.count;
+        Some(victim)
+    }
+}
+
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 {
+        a
+    } else {
+        greatest_common_divisor(b, a % b)
+    }
+}
+
 /// Repeats an operation on a concurrent queue until it says what it found.
 pub(super) fn settle<T>(mut operation: impl FnMut() -> Steal<T>) -> Option<T> {
     loop {
@@ -133,6 +211,29 @@ pub(super) fn settle<T>(mut operation: impl FnMut() -> Steal<T>) -> Option<T> {
             Steal::Success(value) => return Some(value),
             Steal::Empty => return None,
             Steal::Retry => spin_hint(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Victims;
+
+    #[test]
+    fn every_victim_is_visited_once_from_every_start() {
+        for count in 1..=64 {
+            for (start, step) in (0..count).flat_map(|a| (0..count).map(move |b| (a, b))) {
+                let draws = std::cell::Cell::new([start, step].into_iter());
+                let draw = |_| {
+                    let mut rest = draws.take();
+                    let number = rest.next().expect("two draws");
+                    draws.set(rest);
+                    number
+                };
+                let mut seen: Vec<_> = Victims::new(count, draw).collect();
+                seen.sort_unstable();
+                assert!(seen.into_iter().eq(0..count));
+            }
         }
     }
 }

@@ -40,6 +40,10 @@ impl Heap {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(super) fn earliest(&self) -> u64 {
         self.entries.first().map_or(NEVER, |entry| entry.when)
     }

@@ -51,6 +51,11 @@ impl Timers {
         self.earliest.load(Ordering::Acquire)
     }
 
+    /// How many waits it keeps.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.lock().len()
+    }
+
     /// Ends every wait whose time has come. The caller makes the goroutines
     /// runnable, in this order: that of their deadlines.
     pub(crate) fn expire(&self, now: u64, expired: &mut Vec<GRef>) {

@@ -2,6 +2,7 @@
 
 use super::word::Word;
 use crate::queue::Node;
+use gorge_runtime::cancel;
 use gorge_runtime::park::{self, CancelMode, Outcome, Wait, WaitReason};
 use gorge_runtime::primitive::{may_spin, spin_hint};
 use gorge_runtime::time;
@@ -120,7 +121,13 @@ impl RawMutex {
                     self.leave(&node);
                     return false;
                 }
-                Ok(Outcome::Cancelled | Outcome::Closed) | Err(park::Refused) => {
+                Err(park::Refused) => {
+                    // Where it must not wait, a goroutine is refused at its
+                    // first attempt: it is not queued, and was not woken.
+                    held.unlock();
+                    cancel::deliver();
+                }
+                Ok(Outcome::Cancelled | Outcome::Closed) => {
                     unreachable!("a mutex withholds cancels and is never closed")
                 }
             }

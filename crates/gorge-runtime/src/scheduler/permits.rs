@@ -1,0 +1,465 @@
+//! Permits: which machines have the right to run goroutines, and which sleep.
+//!
+//! As many permits exist as the runtime has processors (`max_procs`). A machine
+//! runs goroutines while it is [`ACTIVE`]; a free permit is one that no machine
+//! holds. The invariant, whenever the lock is free:
+//!
+//! > limit = free permits + active machines, and no permit is free while a
+//! > machine is wanting.
+//!
+//! ```text
+//!            lie_down                     stand_up, or granted by a waker
+//!   ACTIVE ───────────► IDLE ─────────────────────────────► ACTIVE
+//!     │                  │ stand_up, none free                ▲
+//!     │ take_away        └────────────────► WANTING ──────────┘
+//!     └──────► LOST ── stand_up ──► ACTIVE or WANTING    handed on
+//! ```
+//!
+//! [`LOST`]: the machine is stuck in a goroutine that will not give way, and its
+//! permit was given to another one. It goes on with what it does, and asks for
+//! a permit when it comes back to its loop.
+//!
+//! Transitions happen under a lock, and say what the caller must do next. Three
+//! numbers are also readable without it: free permits, wanting machines, and how
+//! many machines search for work. The argument that no wake-up is lost stands in
+//! `README.md`, "Sleeping and waking".
+
+use crate::primitive::atomic::{AtomicU32, AtomicUsize, Ordering};
+use crate::primitive::{RawLock, UnsafeCell};
+use std::collections::VecDeque;
+
+/// Without a permit, asleep or about to be.
+pub(crate) const IDLE: u32 = 0;
+/// Holds a permit.
+pub(crate) const ACTIVE: u32 = 1;
+/// Its permit was taken away; it has not noticed, or not come back yet.
+pub(crate) const LOST: u32 = 2;
+/// Has goroutines that only it can run, and waits for a permit.
+pub(crate) const WANTING: u32 = 3;
+
+/// Where the permits find a machine's standing.
+pub(crate) trait Standings {
+    /// The standing of the machine with this number, from 1.
+    fn of(&self, number: u32) -> &AtomicU32;
+}
+
+/// See the module's description.
+pub(crate) struct Permits {
+    free: AtomicUsize,
+    wanting: AtomicUsize,
+    searching: AtomicUsize,
+    limit: AtomicUsize,
+    /// The number of the poller; zero when there is none.
+    poller: AtomicU32,
+    lock: RawLock,
+    state: UnsafeCell<State>,
+}
+
+struct State {
+    free: usize,
+    limit: usize,
+    /// Machines that sleep or are about to, the latest last.
+    idle: Vec<u32>,
+    /// Machines that wait for a permit, the first first.
+    wanting: VecDeque<u32>,
+    /// The idle machine that waits for timers and readiness.
+    poller: Option<u32>,
+    /// Numbers of machines that have ended.
+    vacant: Vec<u32>,
+    /// The largest number ever given.
+    numbers: u32,
+    numbers_max: u32,
+}
+
+/// What came of an attempt to wake a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Grant {
+    /// This sleeping machine got a permit: unpark it.
+    Wake(u32),
+    /// This number, which no thread has, got a permit: start its thread.
+    Start(u32),
+    /// No permit is free.
+    NoPermit,
+    /// All numbers are in use.
+    NoThread,
+}
+
+/// What an idle or robbed machine is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Rise {
+    /// Active: somebody woke it to search, and counted it as searching.
+    Granted,
+    /// Active.
+    Active,
+    /// Waiting for a permit: park until the standing is [`ACTIVE`].
+    Wanting,
+    /// Still idle.
+    Idle,
+}
+
+// SAFETY: `state` is used under `lock` only.
+unsafe impl Send for Permits {}
+// SAFETY: as above.
+unsafe impl Sync for Permits {}
+
+impl Permits {
+    /// With `limit` permits, all free, for at most `machines_max` machines.
+    pub(crate) fn new(limit: usize, machines_max: u32) -> Permits {
+        Permits {
+            free: AtomicUsize::new(limit),
+            wanting: AtomicUsize::new(0),
+            searching: AtomicUsize::new(0),
+            limit: AtomicUsize::new(limit),
+            poller: AtomicU32::new(0),
+            lock: RawLock::new(),
+            state: UnsafeCell::new(State {
+                free: limit,
+                limit,
+                idle: Vec::new(),
+                wanting: VecDeque::new(),
+                poller: None,
+                vacant: Vec::new(),
+                numbers: 0,
+                numbers_max: machines_max,
+            }),
+        }
+    }
+
+    /// Runs `f` on the state, and publishes what may be read without the lock.
+    fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        self.lock.lock();
+        let result = self.state.with_mut(|state| {
+            // SAFETY: under the lock.
+            let state = unsafe { &mut *state };
+            let result = f(state);
+            self.free.store(state.free, Ordering::Release);
+            self.wanting.store(state.wanting.len(), Ordering::Release);
+            self.limit.store(state.limit, Ordering::Release);
+            self.poller
+                .store(state.poller.unwrap_or(0), Ordering::Release);
+            result
+        });
+        // SAFETY: locked above.
+        unsafe { self.lock.unlock() };
+        result
+    }
+
+    /// How many machines may run at once.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// How many permits nobody holds.
+    #[inline]
+    pub(crate) fn free(&self) -> usize {
+        self.free.load(Ordering::Relaxed)
+    }
+
+    /// How many machines wait for a permit.
+    #[inline]
+    pub(crate) fn wanting(&self) -> usize {
+        self.wanting.load(Ordering::Relaxed)
+    }
+
+    /// The machine that waits for timers and readiness.
+    pub(crate) fn poller(&self) -> Option<u32> {
+        match self.poller.load(Ordering::Acquire) {
+            0 => None,
+            number => Some(number),
+        }
+    }
+
+    /// How many machines there are.
+    pub(crate) fn machines(&self) -> usize {
+        self.with(|state| state.numbers as usize - state.vacant.len())
+    }
+
+    /// How many machines search.
+    pub(crate) fn searching(&self) -> usize {
+        self.searching.load(Ordering::Relaxed)
+    }
+
+    /// Poster of work, after a light barrier: whether somebody has to be woken.
+    #[inline]
+    pub(crate) fn should_wake(&self) -> bool {
+        self.free() != 0 && self.searching() == 0
+    }
+
+    /// Becomes the only searcher, on behalf of a machine to be woken. After
+    /// success comes [`grant`](Permits::grant).
+    pub(crate) fn begin_wake(&self) -> bool {
+        self.searching
+            .compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Gives a free permit to a sleeping machine, or to one yet to be started.
+    /// On failure, and after a failed start, the caller ends the search that
+    /// it counted.
+    pub(crate) fn grant(&self, standings: &impl Standings) -> Grant {
+        self.with(|state| {
+            if state.free == 0 {
+                return Grant::NoPermit;
+            }
+            let grant = match state.take_idle() {
+                Some(number) => Grant::Wake(number),
+                None => match state.take_number() {
+                    Some(number) => Grant::Start(number),
+                    None => return Grant::NoThread,
+                },
+            };
+            if let Grant::Wake(number) | Grant::Start(number) = grant {
+                state.free -= 1;
+                standings.of(number).store(ACTIVE, Ordering::Release);
+            }
+            grant
+        })
+    }
+
+    /// A number for a machine that starts without a permit.
+    pub(crate) fn admit(&self, standings: &impl Standings) -> Option<u32> {
+        self.with(|state| {
+            let number = state.take_number()?;
+            standings.of(number).store(LOST, Ordering::Release);
+            Some(number)
+        })
+    }
+
+    /// The thread of a machine could not be started, or ends for good: its
+    /// number is free, and its permit, if it has one, goes on. Returns the
+    /// machine that got it, to be unparked.
+    pub(crate) fn vacate(&self, number: u32, standings: &impl Standings) -> Option<u32> {
+        self.with(|state| {
+            let standing = standings.of(number).swap(IDLE, Ordering::AcqRel);
+            state.forget(number);
+            state.vacant.push(number);
+            if standing == ACTIVE {
+                state.release(standings)
+            } else {
+                None
+            }
+        })
+    }
+
+    /// An idle machine that nobody needs ends: false when it is needed after
+    /// all, or was just woken.
+    pub(crate) fn leave(&self, number: u32, standings: &impl Standings) -> bool {
+        self.with(|state| {
+            let alive = state.numbers as usize - state.vacant.len();
+            if standings.of(number).load(Ordering::Acquire) != IDLE
+                || state.poller == Some(number)
+                || alive <= state.limit
+            {
+                return false;
+            }
+            state.forget(number);
+            state.vacant.push(number);
+            true
+        })
+    }
+
+    /// Machine: gives its permit up, if it still has one, and goes to sleep.
+    /// Returns the machine that got the permit, to be unparked, and whether the
+    /// caller is now the poller.
+    pub(crate) fn lie_down(&self, number: u32, standings: &impl Standings) -> (Option<u32>, bool) {
+        self.with(|state| {
+            let standing = standings.of(number).swap(IDLE, Ordering::AcqRel);
+            let handed = if standing == ACTIVE {
+                state.release(standings)
+            } else {
+                None
+            };
+            state.idle.push(number);
+            let polls = state.poller.is_none();
+            if polls {
+                state.poller = Some(number);
+            }
+            (handed, polls)
+        })
+    }
+
+    /// As [`lie_down`](Permits::lie_down), for a machine that no search may wake
+    /// and that does not poll.
+    pub(crate) fn lie_down_apart(&self, number: u32, standings: &impl Standings) -> Option<u32> {
+        self.with(|state| {
+            let standing = standings.of(number).swap(IDLE, Ordering::AcqRel);
+            if standing == ACTIVE {
+                state.release(standings)
+            } else {
+                None
+            }
+        })
+    }
+
+    /// Machine without a permit: takes a free one if it wants one. If there is
+    /// none and it `must` have one, it waits in line.
+    pub(crate) fn stand_up(
+        &self,
+        number: u32,
+        wants: bool,
+        must: bool,
+        standings: &impl Standings,
+    ) -> Rise {
+        self.with(|state| {
+            let standing = standings.of(number);
+            match standing.load(Ordering::Acquire) {
+                ACTIVE => Rise::Granted,
+                _ if wants && state.free > 0 => {
+                    state.free -= 1;
+                    state.forget(number);
+                    standing.store(ACTIVE, Ordering::Release);
+                    Rise::Active
+                }
+                _ if must => {
+                    state.forget(number);
+                    state.wanting.push_back(number);
+                    standing.store(WANTING, Ordering::Release);
+                    Rise::Wanting
+                }
+                _ => Rise::Idle,
+            }
+        })
+    }
+
+    /// Takes the permit of a machine that is stuck, if `is_stuck` still holds
+    /// once the machine can see that it was taken. `None` when it was not;
+    /// otherwise the machine that got it, if one did.
+    #[expect(clippy::option_option, reason = "taken or not, and then to whom")]
+    pub(crate) fn take_away(
+        &self,
+        number: u32,
+        standings: &impl Standings,
+        is_stuck: impl FnOnce() -> bool,
+    ) -> Option<Option<u32>> {
+        self.with(|state| {
+            let standing = standings.of(number);
+            standing
+                .compare_exchange(ACTIVE, LOST, Ordering::AcqRel, Ordering::Relaxed)
+                .ok()?;
+            if is_stuck() {
+                return Some(state.release(standings));
+            }
+            standing.store(ACTIVE, Ordering::Release);
+            None
+        })
+    }
+
+    /// Active machine: passes its permit on to the first one that is wanting,
+    /// and is LOST then.
+    pub(crate) fn pass_on(&self, number: u32, standings: &impl Standings) -> Option<u32> {
+        self.with(|state| {
+            if state.wanting.is_empty() {
+                return None;
+            }
+            standings
+                .of(number)
+                .compare_exchange(ACTIVE, LOST, Ordering::AcqRel, Ordering::Relaxed)
+                .ok()?;
+            state.release(standings)
+        })
+    }
+
+    /// Changes how many permits there are. Of the machines that lose theirs,
+    /// `lost` is told; those that got one are in the returned list, to be
+    /// unparked. Returns the former limit with it.
+    pub(crate) fn set_limit(
+        &self,
+        limit: usize,
+        standings: &impl Standings,
+        mut lost: impl FnMut(u32),
+    ) -> (usize, Vec<u32>) {
+        self.with(|state| {
+            let former = std::mem::replace(&mut state.limit, limit);
+            let mut woken = Vec::new();
+            for _ in former..limit {
+                woken.extend(state.release(standings));
+            }
+            let mut surplus = former.saturating_sub(limit);
+            let unheld = surplus.min(state.free);
+            state.free -= unheld;
+            surplus -= unheld;
+            for number in (1..=state.numbers).rev() {
+                if surplus == 0 {
+                    break;
+                }
+                let standing = standings.of(number);
+                if standing
+                    .compare_exchange(ACTIVE, LOST, Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok()
+                {
+                    surplus -= 1;
+                    lost(number);
+                }
+            }
+            (former, woken)
+        })
+    }
+
+    /// A machine wants to search: at most half of the busy ones may.
+    pub(crate) fn try_search(&self) -> bool {
+        let busy = self.limit().saturating_sub(self.free());
+        if 2 * self.searching() >= busy {
+            return false;
+        }
+        self.searching.fetch_add(1, Ordering::AcqRel);
+        true
+    }
+
+    /// A machine stops searching. True when it was the last one.
+    pub(crate) fn stop_search(&self) -> bool {
+        self.searching.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Calls `f` with every idle machine, which stays idle meanwhile.
+    pub(crate) fn for_each_idle(&self, f: impl FnMut(u32)) {
+        self.with(|state| state.idle.iter().copied().for_each(f));
+    }
+}
+
+impl State {
+    /// Gives a permit to the first machine that is wanting, or makes it free.
+    fn release(&mut self, standings: &impl Standings) -> Option<u32> {
+        let first = self.wanting.pop_front();
+        match first {
+            Some(number) => standings.of(number).store(ACTIVE, Ordering::Release),
+            None => self.free += 1,
+        }
+        first
+    }
+
+    /// The machine that fell asleep last; the poller only when no other sleeps.
+    fn take_idle(&mut self) -> Option<u32> {
+        let last = *self.idle.last()?;
+        let number = if self.poller == Some(last) && self.idle.len() > 1 {
+            self.idle[self.idle.len() - 2]
+        } else {
+            last
+        };
+        self.forget(number);
+        Some(number)
+    }
+
+    fn take_number(&mut self) -> Option<u32> {
+        self.vacant.pop().or_else(|| {
+            (self.numbers < self.numbers_max).then(|| {
+                self.numbers += 1;
+                self.numbers
+            })
+        })
+    }
+
+    /// Takes a machine out of the lists of those that sleep or wait.
+    fn forget(&mut self, number: u32) {
+        if let Some(place) = self.idle.iter().rposition(|&idle| idle == number) {
+            self.idle.remove(place);
+        }
+        if let Some(place) = self.wanting.iter().position(|&wanting| wanting == number) {
+            self.wanting.remove(place);
+        }
+        if self.poller == Some(number) {
+            self.poller = None;
+        }
+    }
+}
