@@ -11,7 +11,6 @@ use crate::error::Failure;
 use crate::goroutine::{Completion, G, GRef, NO_HOME, Run};
 use crate::park::{self, CLAIMED};
 use crate::primitive::atomic::Ordering;
-use crate::timer;
 use crate::trace;
 use gorge_coroutine::fiber::{Fiber, Resumed, Suspender};
 use std::cell::{Cell, RefCell, UnsafeCell};
@@ -139,13 +138,6 @@ impl Machine {
             Some(g) => g,
             None => unreachable!("asked for only where a goroutine runs"),
         }
-    }
-
-    /// Goroutine that was woken otherwise: takes its timer out.
-    pub(crate) fn disarm(&self, g: &G) {
-        // SAFETY: the goroutine's own code reads its run part.
-        let processor = unsafe { (*g.run.get()).timer.processor };
-        timer::disarm(&self.shared.processors[processor as usize].timers, g);
     }
 
     /// A free G with a fresh id.
@@ -324,14 +316,7 @@ impl Machine {
             trace::park(shared_g.id());
             if let Some(deadline) = after.deadline {
                 let when = self.shared.clock.at(deadline);
-                let processor = self.processor();
-                timer::arm(
-                    &processor.timers,
-                    processor.index as u32,
-                    g,
-                    after.ticket,
-                    when,
-                );
+                self.processor().timers.arm(g, when);
             }
             let cancelled = if after.cancellable {
                 park::claim_cancelled(shared_g, after.ticket)
