@@ -3,8 +3,8 @@
 //! A G is allocated once and lives many lives. It owns no stack until its
 //! first run. Who may touch what:
 //!
-//! * `cell`, `life`, `home`, `on_machine`, the labels: atomics, anybody.
-//! * `run` (fiber, stack, task, timer place): only the machine that has taken
+//! * `cell`, `timer`, `life`, `home`, `on_machine`, the labels: atomics, anybody.
+//! * `run` (fiber, stack, task): only the machine that has taken
 //!   the G from a queue, or the goroutine's own code on its stack. Queues pass
 //!   the ownership on, with the ordering that a queue gives.
 //! * `join`: under its lock.
@@ -65,6 +65,8 @@ pub(crate) const NO_HOME: u32 = 0;
 pub(crate) struct G {
     /// State word; first, because the park seam casts its address to the G's.
     pub(crate) cell: ParkCell,
+    /// The deadline of its wait.
+    pub(crate) timer: crate::timer::Slot,
     /// The machine (index + 1) on whose thread this G's stack is in use.
     pub(crate) on_machine: AtomicU32,
     /// The machine (index + 1) that this goroutine is bound to, or [`NO_HOME`].
@@ -100,8 +102,6 @@ pub(crate) struct Run {
     /// The scope that the goroutine was started in.
     pub(crate) family: Option<Arc<scope::Family>>,
     pub(crate) task: Task,
-    /// Place of the pending timer; see [`crate::timer`].
-    pub(crate) timer: crate::timer::Place,
 }
 
 /// What a dump shows of a goroutine.
@@ -207,6 +207,7 @@ impl G {
     fn new(runtime: Weak<Shared>) -> G {
         G {
             cell: ParkCell::new(Owner::Goroutine),
+            timer: crate::timer::Slot::new(),
             on_machine: AtomicU32::new(0),
             home: AtomicU32::new(NO_HOME),
             life: Life::new(),
@@ -222,7 +223,6 @@ impl G {
                 panicked: false,
                 family: None,
                 task: Task::empty(),
-                timer: crate::timer::Place::default(),
             }),
             label: Label {
                 id: AtomicU64::new(0),
@@ -316,6 +316,6 @@ mod tests {
     #[test]
     fn a_g_is_small_beside_its_stack() {
         let bytes = size_of::<G>();
-        assert!(bytes <= 240, "{bytes}");
+        assert!(bytes <= 248, "{bytes}");
     }
 }

@@ -90,6 +90,9 @@ impl Word {
     pub(crate) fn has(self, flag: u64) -> bool {
         self.0 & flag != 0
     }
+    pub(crate) fn ticket(self) -> u32 {
+        (self.0 >> TICKET_SHIFT) as u32
+    }
     pub(crate) fn token(self) -> u16 {
         (self.0 >> TOKEN_SHIFT) as u16
     }

@@ -65,11 +65,8 @@ where
     unsafe { scheduler::leave(machine, g, after) };
     // From here on, `machine` may be another thread's.
     let outcome = Outcome::from_token(shared.cell.load().token());
-    if wait.deadline.is_some()
-        && outcome != Outcome::TimedOut
-        && let Some(machine) = scheduler::current::machine()
-    {
-        machine.disarm(shared);
+    if wait.deadline.is_some() {
+        shared.timer.disarm();
     }
     Ok(outcome)
 }

@@ -7,7 +7,6 @@ use crate::error::Failure;
 use crate::goroutine::{Completion, G, GRef, NO_HOME, Run};
 use crate::park::{self, CLAIMED};
 use crate::primitive::atomic::Ordering;
-use crate::timer;
 use crate::trace::{self, Event};
 use gorge_coroutine::fiber::{Fiber, Resumed, Suspender};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -247,7 +246,7 @@ impl Machine {
             self.set_running(None);
             trace::emit(self, Event::Park(shared_g.id()));
             if let Some(deadline) = after.deadline {
-                self.arm(g, after.ticket, deadline);
+                self.arm(g, deadline);
             }
             let cancelled = if after.cancellable {
                 park::claim_cancelled(shared_g, after.ticket)
@@ -266,11 +265,10 @@ impl Machine {
     /// # Safety
     ///
     /// As for [`parked`](Machine::parked).
-    unsafe fn arm(&self, g: GRef, ticket: u32, deadline: Instant) {
+    unsafe fn arm(&self, g: GRef, deadline: Instant) {
         let when = self.shared().clock.at(deadline);
-        let processor = self.processor();
         // SAFETY: the caller's contract.
-        unsafe { timer::arm(&processor.timers, processor.number as u32, g, ticket, when) };
+        unsafe { self.processor().timers.arm(g, when) };
         self.shared().timer_armed(when);
     }
 

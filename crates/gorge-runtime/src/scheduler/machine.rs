@@ -12,7 +12,6 @@ use super::slot::Slot;
 use super::steal::Looks;
 use crate::goroutine::{G, GRef, NO_HOME};
 use crate::primitive::atomic::Ordering;
-use crate::timer;
 use crate::trace::{self, Event};
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::collections::VecDeque;
@@ -240,13 +239,6 @@ impl Machine {
     /// Dedicated machine: its goroutine has left for good.
     pub(crate) fn discharge(&self) {
         self.is_discharged.set(true);
-    }
-
-    /// Goroutine that was woken otherwise: takes its timer out.
-    pub(crate) fn disarm(&self, g: &G) {
-        // SAFETY: the goroutine's own code reads its run part.
-        let number = unsafe { (*g.run.get()).timer.processor };
-        timer::disarm(&self.shared.slots.get(number).processor.timers, g);
     }
 
     /// A free G with a fresh id.

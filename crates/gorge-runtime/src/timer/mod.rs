@@ -1,100 +1,186 @@
-//! Timers: one heap per processor, run by its worker.
+//! Timers: one heap per processor, of entries that say when to look at a
+//! goroutine, and in each G what is to be found there.
 //!
-//! A goroutine waits for at most one deadline, so its place in a heap is a
-//! field of its G, and taking a timer out is a lookup, not a search: nothing
-//! stale ever stays in a heap. Times are nanoseconds since the runtime's
-//! origin.
+//! Most deadlines are never reached: the value, lock or reply comes first. So
+//! a wait that ended otherwise leaves its entry where it is, and the
+//! goroutine's next deadline, which is mostly later, relies on that entry: an
+//! entry that comes up before the deadline of its goroutine moves there, and
+//! one that finds no wait with a deadline is dropped. Times are nanoseconds
+//! since the runtime's origin. The protocol and its races: `README.md` beside
+//! this file.
 //!
-//! A heap holds plain pointers to Gs. They are valid because a goroutine does
-//! not leave its wait before it has taken its timer out ([`disarm`]), or the
-//! heap has ([`Timers::expire`], which claims the wait under the heap's lock).
+//! Invariant: when a goroutine waits with a deadline, some heap has an entry
+//! that comes up by then, or somebody is about to push one.
 
 mod clock;
 mod heap;
+mod slot;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use clock::Clock;
 pub(crate) use heap::NEVER;
+pub(crate) use slot::Slot;
 
 use crate::goroutine::{G, GRef};
-use crate::park::Outcome;
+use crate::park::{Outcome, PARKED};
 use crate::primitive::atomic::{AtomicU64, Ordering};
+use crossbeam_utils::CachePadded;
 use heap::{Entry, Heap};
 use parking_lot::Mutex;
-use std::ptr::NonNull;
 
-/// Where a goroutine's timer is: the processor whose heap it went to last, and
-/// the position in it, which the heap's lock protects.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Place {
-    pub(crate) processor: u32,
-    position: heap::Position,
+/// A heap with fewer entries than this is never swept.
+const SWEEP_MIN: usize = 1024;
+
+/// How many entries tell whether a heap is worth sweeping.
+const SAMPLES: usize = 64;
+
+/// The timers of one processor. Any thread may use them.
+pub(crate) struct Timers {
+    queue: Mutex<Queue>,
+    /// The heap's earliest key, or [`NEVER`]. Written under the lock. Relaxed
+    /// throughout: whoever acts on it takes the lock first.
+    earliest: CachePadded<AtomicU64>,
 }
 
-/// The timers of one processor.
-pub(crate) struct Timers {
-    heap: Mutex<Heap>,
-    /// The heap's earliest time, or [`NEVER`].
-    earliest: AtomicU64,
+struct Queue {
+    heap: Heap,
+    /// With so many entries, the next push looks for abandoned ones first.
+    sweep_at: usize,
+}
+
+/// What an entry that came up is good for.
+enum Found {
+    /// It ended its goroutine's wait.
+    Expired,
+    /// Its goroutine's wait ends later.
+    Early(u64),
+    /// Its goroutine needs no entry, or has another one.
+    Abandoned,
 }
 
 impl Timers {
     pub(crate) fn new() -> Timers {
         Timers {
-            heap: Mutex::new(Heap::new()),
-            earliest: AtomicU64::new(NEVER),
+            queue: Mutex::new(Queue {
+                heap: Heap::new(),
+                sweep_at: SWEEP_MIN,
+            }),
+            earliest: CachePadded::new(AtomicU64::new(NEVER)),
         }
     }
 
-    /// The earliest time, or [`NEVER`].
+    /// When to call [`expire`](Timers::expire), or [`NEVER`]: no deadline is
+    /// before that.
     pub(crate) fn earliest(&self) -> u64 {
-        // Acquire: pairs with the Release in `arm` and `expire`.
-        self.earliest.load(Ordering::Acquire)
+        self.earliest.load(Ordering::Relaxed)
     }
 
-    /// How many waits it keeps.
+    /// How many entries it has: at least one for each wait that it keeps.
     pub(crate) fn len(&self) -> usize {
-        self.heap.lock().len()
+        self.queue.lock().heap.len()
     }
 
-    /// Ends every wait whose time has come. The caller makes the goroutines
-    /// runnable, in this order: that of their deadlines.
+    /// Arms the timer of a goroutine that is leaving its stack.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the machine that the goroutine is leaving, after its wait
+    /// has begun. `g` belongs to the store of the same runtime.
+    #[inline]
+    pub(crate) unsafe fn arm(&self, g: GRef, when: u64) {
+        // SAFETY: the caller's contract: the goroutine is alive.
+        if unsafe { g.as_ref() }.timer.arm(when) {
+            self.push(Entry { key: when, g });
+        }
+    }
+
+    fn push(&self, entry: Entry) {
+        let mut queue = self.queue.lock();
+        if queue.heap.len() >= queue.sweep_at {
+            queue.sweep();
+        }
+        queue.heap.push(entry);
+        self.publish(&queue.heap);
+    }
+
+    /// Ends every wait whose time has come. The caller, who keeps the runtime
+    /// alive, makes the goroutines runnable, in this order: that of their
+    /// deadlines.
     pub(crate) fn expire(&self, now: u64, expired: &mut Vec<GRef>) {
         if self.earliest() > now {
             return;
         }
-        let mut heap = self.heap.lock();
-        while let Some(entry) = heap.pop_due(now) {
-            // SAFETY: an entry's goroutine is in its wait while the entry
-            // exists and the lock is held.
-            let g = unsafe { entry.g.as_ref() };
-            if g.cell.claim(entry.ticket, Outcome::TimedOut.to_token()) {
-                expired.push(entry.g);
+        let mut queue = self.queue.lock();
+        let heap = &mut queue.heap;
+        while let Some(entry) = heap.due(now) {
+            // SAFETY: Gs stay allocated as long as their runtime, which is that
+            // of the heaps that they went to, and which the caller keeps.
+            match look(unsafe { entry.g.as_ref() }, entry.key) {
+                Found::Expired => {
+                    heap.remove_first();
+                    expired.push(entry.g);
+                }
+                Found::Early(when) => heap.postpone_first(when),
+                Found::Abandoned => heap.remove_first(),
             }
         }
-        self.earliest.store(heap.earliest(), Ordering::Release);
+        self.publish(heap);
+    }
+
+    /// Under the lock: lets others see what is earliest.
+    fn publish(&self, heap: &Heap) {
+        let earliest = heap.earliest();
+        if self.earliest() != earliest {
+            self.earliest.store(earliest, Ordering::Relaxed);
+        }
     }
 }
 
-/// Arms the timer of a goroutine that is leaving its stack.
+/// Does for the G what an entry stands for whose time has come.
 ///
-/// # Safety
-///
-/// The caller is the machine that the goroutine is leaving: `g`'s run part is
-/// its to use, and the wait with `ticket` has begun. `timers` are those of the
-/// processor with this index.
-pub(crate) unsafe fn arm(timers: &Timers, processor: u32, g: GRef, ticket: u32, when: u64) {
-    let mut heap = timers.heap.lock();
-    // SAFETY: the caller's contract.
-    unsafe { (&raw mut (*g.as_ref().run.get()).timer.processor).write(processor) };
-    heap.push(Entry { when, ticket, g });
-    timers.earliest.store(heap.earliest(), Ordering::Release);
+/// The order of the first three steps matters: withdraw, state word, deadline.
+fn look(g: &G, key: u64) -> Found {
+    if !g.timer.withdraw(key) {
+        return Found::Abandoned;
+    }
+    let word = g.cell.load();
+    let when = g.timer.when();
+    if !word.has(PARKED) || when == NEVER {
+        return Found::Abandoned;
+    }
+    // Also if `when` has come by now: others may be due before it.
+    if when > key {
+        return match g.timer.announce(when) {
+            true => Found::Early(when),
+            false => Found::Abandoned,
+        };
+    }
+    match g.cell.claim(word.ticket(), Outcome::TimedOut.to_token()) {
+        true => Found::Expired,
+        false => Found::Abandoned,
+    }
 }
 
-/// Takes the timer of a goroutine that was woken otherwise out of the heap that
-/// it went to. Called by the goroutine itself.
-pub(crate) fn disarm(timers: &Timers, g: &G) {
-    let mut heap = timers.heap.lock();
-    if heap.remove(NonNull::from(g)) {
-        timers.earliest.store(heap.earliest(), Ordering::Release);
+impl Queue {
+    /// The heap has doubled since the last time: drops its abandoned entries if
+    /// there are many. A few tell whether there are, so that a heap that grows
+    /// because its timers do is not looked through for nothing.
+    #[cold]
+    fn sweep(&mut self) {
+        let step = self.heap.len().div_ceil(SAMPLES).max(1);
+        let sample = self.heap.entries().iter().step_by(step);
+        let abandoned = sample.filter(|entry| is_abandoned(entry)).count();
+        if abandoned > SAMPLES / 8 {
+            self.heap.retain(|entry| !is_abandoned(entry));
+        }
+        self.sweep_at = SWEEP_MIN.max(2 * self.heap.len());
     }
+}
+
+/// Whether an entry stands for no G any more. Under the lock: its key was in the
+/// G before the entry was in the heap, so a key that differs is a later one.
+fn is_abandoned(entry: &Entry) -> bool {
+    // SAFETY: as in `expire`; whoever pushes has a goroutine of the runtime.
+    !unsafe { entry.g.as_ref() }.timer.may_be(entry.key)
 }
