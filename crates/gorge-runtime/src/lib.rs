@@ -20,6 +20,8 @@ mod fault;
 #[cfg(not(gorge_loom))]
 pub mod goroutine;
 #[cfg(not(gorge_loom))]
+pub mod netpoll;
+#[cfg(not(gorge_loom))]
 mod runtime;
 #[cfg(not(gorge_loom))]
 mod scheduler;

@@ -4,10 +4,13 @@
 //! that no wake-up is lost stand in `README.md`, "Sleeping and waking".
 
 use super::Shared;
+use crate::netpoll::Poller;
+use crate::park::Claim;
 use crate::primitive::atomic::{AtomicUsize, Ordering};
 use crate::primitive::barrier;
 use crossbeam_utils::CachePadded;
 use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Counts machines that search for work and machines that sleep.
@@ -80,6 +83,8 @@ impl Idle {
 pub(super) struct Parker {
     unparked: Mutex<bool>,
     changed: Condvar,
+    /// Where the machine blocks instead, when it is its turn to poll.
+    polling: Mutex<Option<Arc<Poller>>>,
 }
 
 impl Parker {
@@ -99,8 +104,32 @@ impl Parker {
         std::mem::take(&mut *unparked)
     }
 
+    /// As [`park`](Parker::park), but sleeps in `poller`, if it is free. False
+    /// when nothing ended that before the timeout.
+    pub(super) fn park_polling(
+        &self,
+        poller: &Arc<Poller>,
+        timeout: Option<Duration>,
+        claims: &mut Vec<Claim>,
+    ) -> bool {
+        let Some(mut turn) = poller.try_turn() else {
+            return self.park(timeout);
+        };
+        *self.polling.lock() = Some(Arc::clone(poller));
+        // An unpark from here on finds the poller. One that came before is seen.
+        if !*self.unparked.lock() {
+            turn.poll(timeout, claims);
+        }
+        *self.polling.lock() = None;
+        std::mem::take(&mut *self.unparked.lock()) || !claims.is_empty()
+    }
+
     pub(super) fn unpark(&self) {
         *self.unparked.lock() = true;
         self.changed.notify_one();
+        let polling = self.polling.lock().clone();
+        if let Some(poller) = polling {
+            poller.wake();
+        }
     }
 }

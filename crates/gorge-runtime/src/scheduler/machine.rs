@@ -9,7 +9,7 @@ use super::shared::{Remote, Shared};
 use super::steal::Looks;
 use crate::error::Failure;
 use crate::goroutine::{Completion, G, GRef, NO_HOME, Run};
-use crate::park::{self, CLAIMED};
+use crate::park::{self, CLAIMED, Claim};
 use crate::primitive::atomic::Ordering;
 use crate::timer;
 use crate::trace;
@@ -53,6 +53,8 @@ pub(crate) struct Machine {
     pub(super) homed_first: Cell<bool>,
     /// Kept for its memory, between two looks at the timers.
     pub(super) expired: Cell<Vec<GRef>>,
+    /// What a poll has claimed; kept for its memory.
+    pub(super) claims: Cell<Vec<Claim>>,
     /// Kept for its memory, between two searches.
     pub(super) looks: RefCell<Looks>,
 }
@@ -71,6 +73,7 @@ impl Machine {
             is_trimmed: Cell::new(true),
             homed_first: Cell::new(false),
             expired: Cell::new(Vec::with_capacity(64)),
+            claims: Cell::new(Vec::with_capacity(64)),
             looks: RefCell::new(looks),
         }
     }

@@ -5,6 +5,7 @@ use super::inbox::Inbox;
 use super::processor::{Processor, Queued};
 use crate::blocking::BlockingPool;
 use crate::goroutine::{GRef, NO_HOME, Store};
+use crate::netpoll::{Netpoll, Poller};
 use crate::park::{CANCELLABLE, Claim, Outcome, Owner};
 use crate::primitive::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::primitive::barrier;
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) blocking: BlockingPool,
+    pub(crate) netpoll: Netpoll,
     pub(super) stacks: StackPool,
     /// Stacks for goroutines that need more than theirs for a while.
     pub(crate) segments: StackClasses,
@@ -69,6 +71,7 @@ impl Shared {
             store: Store::default(),
             clock: Clock::start(),
             blocking: BlockingPool::new(config.max_blocking_threads, config.thread_name.clone()),
+            netpoll: Netpoll::default(),
             stacks,
             segments: StackClasses::new(),
             machines: (0..procs)
@@ -115,6 +118,17 @@ impl Shared {
     pub(crate) fn submit(&self, g: GRef) {
         self.global.push(Queued(g));
         self.idle.notify(self);
+    }
+
+    /// Somebody waits in the poller whom no machine knows of: sees to it that a
+    /// machine polls.
+    pub(crate) fn summon_to_poll(&self, poller: &Poller) {
+        // Pairs with the heavy barrier in `Machine::sleep`: either a machine
+        // that falls asleep sees the waiter, or we see how it sleeps.
+        barrier::light();
+        if !poller.is_blocked() {
+            self.idle.notify(self);
+        }
     }
 
     /// Makes a goroutine runnable, from outside.

@@ -13,6 +13,7 @@ use super::shared::Shared;
 use super::steal::{Looks, settle};
 use crate::fault;
 use crate::goroutine::GRef;
+use crate::park::Claim;
 use crate::primitive::{barrier, spin_hint};
 use crate::timer::NEVER;
 use std::io;
@@ -78,10 +79,11 @@ impl Machine {
         if tick.is_multiple_of(TIMER_INTERVAL) {
             self.expire_own_timers();
         }
-        if tick.is_multiple_of(GLOBAL_INTERVAL)
-            && let Some(g) = self.take_global_one()
-        {
-            return Some(g);
+        if tick.is_multiple_of(GLOBAL_INTERVAL) {
+            self.look_at_netpoll();
+            if let Some(g) = self.take_global_one() {
+                return Some(g);
+            }
         }
         if let Some(g) = self.take_next() {
             return Some(g);
@@ -189,6 +191,9 @@ impl Machine {
             if let Some(g) = self.take_anything() {
                 return Some(self.found(g));
             }
+            if self.look_at_netpoll() {
+                continue;
+            }
             // Borrowed by this loop only, and never across running a goroutine.
             let mut looks = self.looks.borrow_mut();
             looks.forget();
@@ -196,6 +201,7 @@ impl Machine {
                 return Some(self.found(g));
             }
             if self.shared().is_over() {
+                self.shared().netpoll.end();
                 return None;
             }
             self.sleep(looks.left_work());
@@ -281,6 +287,7 @@ impl Machine {
             // Takes SLEEPING, or what replaced it, out of the inbox.
             self.drain_inbox();
             shared.idle.end_sleep();
+            self.wake_claimed();
             // Not if somebody came at the last moment: that is more urgent.
             if overslept && !self.searching.get() && self.with_queue(|queue| queue.is_empty()) {
                 self.give_memory_back();
@@ -293,18 +300,52 @@ impl Machine {
     /// Puts the thread to sleep; true when nothing but [`TRIM_INTERVAL`] ended
     /// that.
     fn park(&self, left_work: bool) -> bool {
-        let parker = &self.remote().parker;
         match self.sleep_limit(left_work) {
             Some(limit) if limit <= TRIM_INTERVAL || self.is_trimmed.get() => {
-                parker.park(Some(limit));
+                self.rest(Some(limit));
                 false
             }
             None if self.is_trimmed.get() => {
-                parker.park(None);
+                self.rest(None);
                 false
             }
-            _ => !parker.park(Some(TRIM_INTERVAL)),
+            _ => !self.rest(Some(TRIM_INTERVAL)),
         }
+    }
+
+    /// Puts the thread to sleep: in the poller, if anybody waits there and it is
+    /// this machine's turn. False when the time was over first.
+    fn rest(&self, timeout: Option<Duration>) -> bool {
+        let parker = &self.remote().parker;
+        let Some(poller) = self.shared().netpoll.needed() else {
+            return parker.park(timeout);
+        };
+        let mut claims = self.claims.take();
+        let woken = parker.park_polling(poller, timeout, &mut claims);
+        self.claims.set(claims);
+        woken
+    }
+
+    /// Makes runnable whoever waits for what has become ready. True when there
+    /// was somebody.
+    fn look_at_netpoll(&self) -> bool {
+        let Some(mut turn) = self.shared().netpoll.needed().and_then(|it| it.try_turn()) else {
+            return false;
+        };
+        let mut claims = self.claims.take();
+        turn.poll(Some(Duration::ZERO), &mut claims);
+        self.claims.set(claims);
+        drop(turn);
+        self.wake_claimed()
+    }
+
+    /// Wakes those whom a poll has claimed.
+    fn wake_claimed(&self) -> bool {
+        let mut claims = self.claims.take();
+        let any = !claims.is_empty();
+        claims.drain(..).for_each(Claim::wake);
+        self.claims.set(claims);
+        any
     }
 
     /// A machine that has slept for a while gives idle stacks' memory back:
