@@ -23,6 +23,8 @@ pub mod goroutine;
 mod metrics;
 #[cfg(not(gorge_loom))]
 mod monitor;
+#[cfg(not(gorge_loom))]
+pub mod netpoll;
 pub mod preempt;
 #[cfg(not(gorge_loom))]
 mod runtime;

@@ -169,6 +169,17 @@ impl Claim {
         Claim { cell, owner }
     }
 
+    /// As [`wake`](Claim::wake), for a machine without a permit.
+    #[cfg(not(gorge_loom))]
+    pub(crate) fn leave(self) {
+        match self.owner {
+            // SAFETY: the cell is the first field of its G, which is claimed,
+            // and woken once: here.
+            Owner::Goroutine => unsafe { crate::scheduler::leave_runnable(self.cell.cast()) },
+            Owner::Thread => self.wake(),
+        }
+    }
+
     /// Makes the waiter runnable. Call it after releasing the object's lock.
     #[inline]
     pub fn wake(self) {

@@ -11,6 +11,7 @@ use super::shared::Shared;
 use super::slot::Slot;
 use super::steal::Looks;
 use crate::goroutine::{G, GRef, NO_HOME};
+use crate::park::Claim;
 use crate::primitive::atomic::Ordering;
 use crate::trace::{self, Event};
 use std::cell::{Cell, RefCell, UnsafeCell};
@@ -55,6 +56,8 @@ pub(crate) struct Machine {
     pub(crate) records: bool,
     /// Kept for its memory, between two looks at the timers.
     pub(super) expired: Cell<Vec<GRef>>,
+    /// What a poll has claimed; kept for its memory.
+    pub(super) claims: Cell<Vec<Claim>>,
     /// Kept for its memory, between two searches.
     pub(super) looks: RefCell<Looks>,
 }
@@ -80,6 +83,7 @@ impl Machine {
             has_left: Cell::new(false),
             records: shared.events.is_some(),
             expired: Cell::new(Vec::with_capacity(64)),
+            claims: Cell::new(Vec::with_capacity(64)),
             looks: RefCell::new(Looks::default()),
             shared,
         }

@@ -10,6 +10,7 @@
 //! * `machine` (M: its state, and queueing), `worker` (its loop), `search` and
 //!   `steal` (what others have), `rest` (sleeping), `execute` (running one
 //!   goroutine), `preempt` (requests to give way).
+//! * `readiness`: machines and the netpoller.
 //! * `shared` (the runtime's common state), `threads` (starting and ending them).
 
 pub(crate) mod current;
@@ -21,6 +22,7 @@ pub(crate) mod permits;
 pub(crate) mod preempt;
 mod processor;
 mod random;
+mod readiness;
 mod rest;
 mod search;
 mod shared;
@@ -49,6 +51,21 @@ pub(crate) unsafe fn ready(g: GRef) {
     let shared_g = unsafe { g.as_ref() };
     match current::machine() {
         Some(machine) if machine.owns(shared_g) => machine.ready(g),
+        _ => ready_from_outside(g),
+    }
+}
+
+/// As [`ready`], for a machine without a permit, which looks for one right
+/// after.
+///
+/// # Safety
+///
+/// As for [`ready`].
+pub(crate) unsafe fn leave_runnable(g: GRef) {
+    // SAFETY: as in `ready`.
+    let shared_g = unsafe { g.as_ref() };
+    match current::machine() {
+        Some(machine) if machine.owns(shared_g) => machine.shared().leave(g),
         _ => ready_from_outside(g),
     }
 }

@@ -1,6 +1,9 @@
 //! Puts a machine's OS thread to sleep, and wakes it.
 
+use crate::netpoll::Poller;
+use crate::park::Claim;
 use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A thread's sleep. An unpark that comes first is kept.
@@ -8,6 +11,8 @@ use std::time::Duration;
 pub(crate) struct Parker {
     unparked: Mutex<bool>,
     changed: Condvar,
+    /// Where the machine blocks instead, when it is its turn to poll.
+    polling: Mutex<Option<Arc<Poller>>>,
 }
 
 impl Parker {
@@ -27,8 +32,32 @@ impl Parker {
         std::mem::take(&mut *unparked)
     }
 
+    /// As [`park`](Parker::park), but sleeps in `poller`, if it is free.
+    pub(super) fn park_polling(
+        &self,
+        poller: &Arc<Poller>,
+        timeout: Option<Duration>,
+        claims: &mut Vec<Claim>,
+    ) {
+        let Some(mut turn) = poller.try_turn() else {
+            // Another thread is just looking: as soon as it is done, again.
+            return crate::primitive::thread::yield_now();
+        };
+        *self.polling.lock() = Some(Arc::clone(poller));
+        // An unpark from here on finds the poller. One that came before is seen.
+        if !*self.unparked.lock() {
+            turn.poll(timeout, claims);
+        }
+        *self.polling.lock() = None;
+        *self.unparked.lock() = false;
+    }
+
     pub(crate) fn unpark(&self) {
         *self.unparked.lock() = true;
         self.changed.notify_one();
+        let polling = self.polling.lock().clone();
+        if let Some(poller) = polling {
+            poller.wake();
+        }
     }
 }

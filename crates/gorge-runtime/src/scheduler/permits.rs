@@ -407,6 +407,11 @@ impl Permits {
         true
     }
 
+    /// A machine that has just got up searches, however many do.
+    pub(crate) fn join_search(&self) {
+        self.searching.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// A machine stops searching. True when it was the last one.
     pub(crate) fn stop_search(&self) -> bool {
         self.searching.fetch_sub(1, Ordering::AcqRel) == 1

@@ -59,7 +59,7 @@ impl Machine {
                 return false;
             }
             if polls {
-                shared.pass_on_what_is_due();
+                self.leave_what_is_due();
                 self.drain_inbox();
             }
             let must = self.has_homed_work();
@@ -69,7 +69,11 @@ impl Machine {
                 .stand_up(self.number(), wants, must, &shared.slots);
             match rise {
                 Rise::Granted => self.searching.set(true),
-                Rise::Active => {}
+                Rise::Active => {
+                    // Others may be needed for the rest of it.
+                    shared.permits.join_search();
+                    self.searching.set(true);
+                }
                 Rise::Wanting => self.await_permit(),
                 Rise::Idle => {
                     if lingered && ends && self.may_end() && self.leave() {
@@ -98,10 +102,9 @@ impl Machine {
 
     /// Puts the thread to sleep; false when it has lingered for long enough.
     fn sleep(&self, left_work: bool, polls: bool) -> bool {
-        let shared = self.shared();
         let parker = &self.slot().parker;
         if polls {
-            shared.poll_until_due(parker, left_work.then_some(LOOK_AGAIN));
+            self.poll_until_due(left_work.then_some(LOOK_AGAIN));
             return true;
         }
         if left_work {
@@ -138,6 +141,9 @@ impl Machine {
         let shared = self.shared();
         if self.searching.replace(false) {
             shared.permits.stop_search();
+        }
+        if shared.is_over() {
+            shared.netpoll.end();
         }
         if !self.has_left.get() {
             let handed = shared.permits.vacate(self.number(), &shared.slots);
@@ -215,51 +221,56 @@ impl Machine {
     }
 }
 
-/// Time as the poller sees it.
-impl super::Shared {
-    /// Poller: sleeps until the earliest timer is due, or a descriptor is ready,
-    /// or somebody wakes it.
-    fn poll_until_due(&self, parker: &super::parker::Parker, limit: Option<Duration>) {
-        loop {
-            let due = self.earliest_timer();
-            self.poll_until.store(due, Ordering::Relaxed);
+/// The poller.
+impl Machine {
+    /// Sleeps until the earliest timer is due, or a descriptor is ready, or
+    /// somebody wakes it, but not longer than `limit`.
+    fn poll_until_due(&self, limit: Option<Duration>) {
+        let shared = self.shared();
+        let due = loop {
+            let due = shared.earliest_timer();
+            shared.poll_until.store(due, Ordering::Relaxed);
             // Pairs with the light barrier of `timer_armed`: either that side
             // sees until when we sleep, or we see its timer.
             barrier::heavy();
-            if self.earliest_timer() >= due {
-                break;
+            if shared.earliest_timer() >= due {
+                break due;
             }
-        }
-        let due = self.poll_until.load(Ordering::Relaxed);
-        if due != NEVER && self.clock.jump_to(due) {
-            self.poll_until.store(0, Ordering::Relaxed);
-            return;
-        }
-        let rest = match due {
-            NEVER => None,
-            due => Some(Duration::from_nanos(due.saturating_sub(self.clock.now()))),
         };
-        let timeout = match (rest, limit) {
-            (Some(rest), Some(limit)) => Some(rest.min(limit)),
-            (rest, limit) => rest.or(limit),
-        };
-        self.wait_for_readiness(parker, timeout);
-        self.poll_until.store(0, Ordering::Relaxed);
+        if due == NEVER || !shared.clock.jump_to(due) {
+            let rest = match due {
+                NEVER => None,
+                due => Some(Duration::from_nanos(due.saturating_sub(shared.clock.now()))),
+            };
+            let timeout = match (rest, limit) {
+                (Some(rest), Some(limit)) => Some(rest.min(limit)),
+                (rest, limit) => rest.or(limit),
+            };
+            self.wait_for_readiness(timeout);
+        }
+        shared.poll_until.store(0, Ordering::Relaxed);
     }
 
+    /// Leaves those whose wait is over to whoever gets a permit.
+    fn leave_what_is_due(&self) {
+        self.leave_claimed();
+        let shared = self.shared();
+        if shared.earliest_timer() != NEVER {
+            let mut expired = self.expired.take();
+            shared.expire_timers(shared.clock.now(), &mut expired);
+            expired.drain(..).for_each(|g| shared.leave(g));
+            self.expired.set(expired);
+        }
+    }
+}
+
+impl super::Shared {
     /// A timer was armed: the poller must not sleep longer than that.
     #[inline]
     pub(super) fn timer_armed(&self, when: u64) {
         barrier::light();
         if when < self.poll_until.load(Ordering::Relaxed) {
-            self.wake_poller();
-        }
-    }
-
-    #[cold]
-    fn wake_poller(&self) {
-        if let Some(number) = self.permits.poller() {
-            self.slots.get(number).parker.unpark();
+            self.unpark(self.permits.poller());
         }
     }
 }

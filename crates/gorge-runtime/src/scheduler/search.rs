@@ -21,7 +21,7 @@ impl Machine {
             if let Some(g) = self.take_anything() {
                 return Some(self.found(g));
             }
-            if self.shared().poll_readiness()
+            if self.look_at_netpoll()
                 && let Some(g) = self.take_anything()
             {
                 return Some(self.found(g));

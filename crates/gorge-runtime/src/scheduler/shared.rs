@@ -1,6 +1,5 @@
 //! What all machines share.
 
-use super::parker::Parker;
 use super::permits::{Grant, Permits};
 use super::processor::{Processor, Queued};
 use super::slot::{Slot, Slots};
@@ -9,6 +8,7 @@ use super::threads::Threads;
 use crate::blocking::BlockingPool;
 use crate::goroutine::{GRef, NO_HOME, Store};
 use crate::monitor::Monitor;
+use crate::netpoll::Netpoll;
 use crate::park::{CANCELLABLE, Claim, Outcome, Owner};
 use crate::primitive::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::primitive::barrier;
@@ -48,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) blocking: BlockingPool,
+    pub(crate) netpoll: Netpoll,
     pub(crate) stacks: StackPool,
     /// Stacks for goroutines that need more than theirs for a while.
     pub(crate) segments: StackClasses,
@@ -78,6 +79,7 @@ impl Shared {
         Ok(Arc::new_cyclic(|this| Shared {
             store: Store::default(),
             clock: Clock::start(config.simulated),
+            netpoll: Netpoll::default(),
             blocking: BlockingPool::new(config.max_blocking_threads, config.thread_name.clone()),
             stacks,
             segments: StackClasses::new(),
@@ -209,7 +211,8 @@ impl Shared {
             self.queue_globally(g);
         }
         barrier::heavy();
-        if self.has_work() || self.earliest_timer() != NEVER {
+        let may_come = self.earliest_timer() != NEVER || self.netpoll.needed().is_some();
+        if self.has_work() || may_come {
             self.notify();
         }
     }
@@ -236,13 +239,20 @@ impl Shared {
             .for_each(|slot| slot.processor.timers.expire(now, expired));
     }
 
-    /// For a thread without a permit: ends waits whose time has come, and leaves
-    /// the goroutines to the machines.
+    /// For a thread that is no machine: ends waits whose time has come.
     pub(crate) fn pass_on_what_is_due(&self) {
-        if self.earliest_timer() != NEVER {
-            let mut expired = Vec::new();
-            self.expire_timers(self.clock.now(), &mut expired);
-            expired.into_iter().for_each(|g| self.ready(g));
+        let mut expired = Vec::new();
+        self.expire_timers(self.clock.now(), &mut expired);
+        expired.into_iter().for_each(|g| self.ready(g));
+    }
+
+    /// For a machine without a permit, which looks for one right after: queues a
+    /// goroutine where its home, or anybody, takes it.
+    pub(crate) fn leave(&self, g: GRef) {
+        // SAFETY: a goroutine that is being woken is alive.
+        match unsafe { g.as_ref() }.home() {
+            NO_HOME => self.queue_globally(g),
+            home => self.deliver(home, g),
         }
     }
 
@@ -272,17 +282,6 @@ impl Shared {
         let slots = self.slots.iter().map(|slot| &slot.processor.spawned);
         let inside: u64 = slots.map(|count| count.load(Ordering::Acquire)).sum();
         inside + self.spawned_outside.load(Ordering::Acquire)
-    }
-
-    /// Without waiting: makes goroutines runnable whose descriptors are ready.
-    /// True when there were some.
-    pub(super) fn poll_readiness(&self) -> bool {
-        false
-    }
-
-    /// Poller: sleeps until a descriptor is ready or somebody wakes it.
-    pub(super) fn wait_for_readiness(&self, parker: &Parker, timeout: Option<Duration>) {
-        parker.park(timeout);
     }
 
     /// Goroutines whose task has not ended.

@@ -131,6 +131,7 @@ impl Machine {
         {
             self.pass_permit_on();
         }
+        self.look_at_netpoll();
         self.take_global_one()
     }
 

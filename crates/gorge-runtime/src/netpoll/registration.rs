@@ -1,0 +1,80 @@
+//! The bond between a descriptor and its slot in a poller.
+
+use super::poller::Poller;
+use super::slot::{Edges, Slot, earlier};
+use super::{Direction, PollError};
+use crate::default_runtime;
+use crate::scheduler::current;
+use crate::time;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A slot that is in use. Its owner ends it with the descriptor that it began
+/// with; if that never happens, the slot is leaked, and nothing else.
+pub(super) struct Registration {
+    poller: Arc<Poller>,
+    index: u32,
+}
+
+impl Registration {
+    /// Registers with the runtime that a spawn on this thread belongs to.
+    pub(super) fn new(fd: BorrowedFd<'_>) -> io::Result<Registration> {
+        let poller = match current::runtime() {
+            Some(runtime) => Arc::clone(runtime.netpoll.get_or_create(Arc::downgrade(&runtime))?),
+            None => {
+                let runtime = default_runtime::try_get().map_err(io::Error::other)?;
+                Arc::clone(runtime.netpoll.get_or_create(Arc::downgrade(runtime))?)
+            }
+        };
+        let index = poller.register(fd)?;
+        Ok(Registration { poller, index })
+    }
+
+    pub(super) fn end(&self, fd: BorrowedFd<'_>) {
+        self.poller.deregister(fd, self.index);
+    }
+
+    fn slot(&self) -> &Slot {
+        self.poller.slot(self.index)
+    }
+
+    /// Before a system call: whether it may be tried, and what to note.
+    #[inline]
+    pub(super) fn begin(
+        &self,
+        direction: Direction,
+        deadline: Option<Instant>,
+    ) -> io::Result<Edges> {
+        let slot = self.slot();
+        let (closed, own_deadline) = slot.restrictions(direction);
+        if closed {
+            return Err(PollError::Closed.into());
+        }
+        match earlier(deadline, own_deadline) {
+            Some(deadline) if deadline <= time::now() => Err(io::ErrorKind::TimedOut.into()),
+            _ => Ok(slot.edges(direction)),
+        }
+    }
+
+    /// After a system call that would block: waits until it is worth to try
+    /// again.
+    pub(super) fn wait(
+        &self,
+        direction: Direction,
+        seen: Edges,
+        deadline: Option<Instant>,
+    ) -> io::Result<()> {
+        self.poller.wait(self.slot(), direction, seen, deadline)
+    }
+
+    pub(super) fn close(&self) {
+        self.poller.wake_claimed(self.slot().close());
+    }
+
+    pub(super) fn set_deadline(&self, direction: Direction, deadline: Option<Instant>) {
+        self.poller
+            .wake_claimed(self.slot().set_deadline(direction, deadline));
+    }
+}
