@@ -22,6 +22,7 @@ use crate::error::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, 
 use crate::place;
 use crate::waiter::{ClaimedAll, WaitList};
 use gorge_runtime::park::Outcome;
+use gorge_runtime::preempt;
 use gorge_runtime::primitive::RawLock;
 use std::cell::UnsafeCell;
 use std::mem;
@@ -104,6 +105,7 @@ impl<T> Chan<T> {
 
     #[inline]
     pub(crate) fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+        preempt::point_without_cancel();
         match self.lock().send(value) {
             Ok(()) => Ok(()),
             Err(SendStop::Full(locked, value)) => {
@@ -122,6 +124,7 @@ impl<T> Chan<T> {
         value: T,
         deadline: Option<Instant>,
     ) -> Result<(), SendTimeoutError<T>> {
+        preempt::point();
         match self.lock().send(value) {
             Ok(()) => Ok(()),
             Err(SendStop::Full(locked, value)) => locked.wait_to_send(value, deadline),
@@ -151,6 +154,7 @@ impl<T> Chan<T> {
 
     #[inline]
     pub(crate) fn try_receive(&self) -> Result<T, TryRecvError> {
+        preempt::point_without_cancel();
         match self.lock().receive() {
             Ok(value) => Ok(value),
             Err(ReceiveStop::Empty(_)) => Err(TryRecvError::Empty),
@@ -161,6 +165,7 @@ impl<T> Chan<T> {
     /// Receives, waiting until the deadline, or for ever if there is none.
     #[inline]
     pub(crate) fn receive(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
+        preempt::point();
         match self.lock().receive() {
             Ok(value) => Ok(value),
             Err(ReceiveStop::Empty(locked)) => locked.wait_to_receive(deadline),

@@ -14,6 +14,7 @@
 use crate::cancel;
 use crate::goroutine::{NO_HOME, check_may_park};
 use crate::park::{self, CancelMode, Outcome, Wait, WaitReason, Waiter};
+use crate::preempt;
 use crate::scheduler::{Machine, Shared, current};
 use crate::stack;
 use crate::trace::{self, Event};
@@ -64,10 +65,14 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
-    let Some(machine) = current::machine_in_goroutine() else {
+    if current::goroutine().is_none() {
         return f();
-    };
+    }
     check_may_park();
+    preempt::point();
+    let Some(machine) = current::machine_in_goroutine() else {
+        unreachable!("still on a goroutine")
+    };
     if cancel::is_pending() {
         cancel::deliver();
     }

@@ -38,10 +38,13 @@ pub(super) struct Watch {
 /// What was seen of one machine.
 #[derive(Clone, Copy, Default)]
 struct Seen {
-    /// What stands still: goroutines run, steps into and out of blocking code.
-    progress: (u32, u32),
-    /// Since when, on the runtime's clock.
+    /// How many goroutines it had run, and since when no other.
+    tick: u32,
     since: u64,
+    /// How many steps it had taken into and out of blocking closures, and since
+    /// when no other.
+    steps: u32,
+    steps_since: u64,
     /// The thread's processor time at the last look.
     used: Option<Duration>,
     /// When the goroutine was asked to give way.
@@ -77,7 +80,7 @@ impl Watch {
             let Some(cause) = seen.cause(slot, now, slice_ns, &mut acted, shared) else {
                 continue;
             };
-            let blocks_for_long = cause != Cause::Hog && now - seen.since >= BLOCKED_MAX_NS;
+            let blocks_for_long = cause != Cause::Hog && now - seen.begun(cause) >= BLOCKED_MAX_NS;
             if !blocks_for_long && !is_work_waiting(shared, now) {
                 continue;
             }
@@ -96,7 +99,7 @@ impl Watch {
         let Some(handed) = shared.permits.take_away(slot.number(), &shared.slots, || {
             // Pairs with the light barrier of `uncover`.
             barrier::heavy();
-            progress(slot) == seen.progress
+            seen.is_true_of(slot)
         }) else {
             return false;
         };
@@ -110,18 +113,36 @@ impl Watch {
 }
 
 impl Seen {
-    /// Compares with the last look.
+    /// Compares with the last look: true if it is still in the same goroutine.
     fn stands_still(&mut self, slot: &Slot, now: u64) -> bool {
-        let progress = progress(slot);
-        if slot.running().is_some() && progress == self.progress {
-            return true;
+        let (tick, steps) = (slot.processor.tick(), slot.blocking_steps());
+        if slot.running().is_none() || tick != self.tick {
+            *self = Seen {
+                tick,
+                since: now,
+                steps,
+                steps_since: now,
+                ..Seen::default()
+            };
+            return false;
         }
-        *self = Seen {
-            progress,
-            since: now,
-            ..Seen::default()
-        };
-        false
+        if steps != self.steps {
+            (self.steps, self.steps_since, self.used) = (steps, now, None);
+        }
+        true
+    }
+
+    /// Whether nothing has changed since the last look.
+    fn is_true_of(&self, slot: &Slot) -> bool {
+        slot.processor.tick() == self.tick && slot.blocking_steps() == self.steps
+    }
+
+    /// When it began to do what it does.
+    fn begun(&self, cause: Cause) -> u64 {
+        match cause {
+            Cause::Announced => self.steps_since,
+            Cause::Hog | Cause::Blocked => self.since,
+        }
     }
 
     /// Why the machine stands still; `None` when that is not clear yet, or its
@@ -134,8 +155,8 @@ impl Seen {
         acted: &mut bool,
         shared: &Shared,
     ) -> Option<Cause> {
-        if self.progress.1 % 2 == 1 {
-            return Some(Cause::Announced);
+        if self.steps % 2 == 1 {
+            return (self.steps_since != now).then_some(Cause::Announced);
         }
         let thread = slot.thread.lock();
         let used = thread.as_ref()?.used();
@@ -161,10 +182,6 @@ impl Seen {
             _ => None,
         }
     }
-}
-
-fn progress(slot: &Slot) -> (u32, u32) {
-    (slot.processor.tick(), slot.blocking_steps())
 }
 
 /// Whether a machine would find something to do.

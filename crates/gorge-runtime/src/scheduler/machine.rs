@@ -208,7 +208,7 @@ impl Machine {
         let rise = shared
             .permits
             .stand_up(self.number(), true, false, &shared.slots);
-        if rise == super::permits::Rise::Idle {
+        if matches!(rise, super::permits::Rise::Idle { .. }) {
             // SAFETY: the running goroutine calls this, on its stack.
             unsafe { self.give_way() };
         } else {

@@ -4,15 +4,18 @@
 //! runs goroutines while it is [`ACTIVE`]; a free permit is one that no machine
 //! holds. The invariant, whenever the lock is free:
 //!
-//! > limit = free permits + active machines, and no permit is free while a
-//! > machine is wanting.
+//! > limit = free permits + active and granted machines, and no permit is free
+//! > while a machine is wanting.
 //!
 //! ```text
-//!            lie_down                     stand_up, or granted by a waker
+//!            lie_down                     stand_up, or GRANTED by a waker
 //!   ACTIVE ───────────► IDLE ─────────────────────────────► ACTIVE
 //!     │                  │ stand_up, none free                ▲
 //!     │ take_away        └────────────────► WANTING ──────────┘
 //!     └──────► LOST ── stand_up ──► ACTIVE or WANTING    handed on
+//!
+//! When there come to be fewer permits, machines that are active lose theirs,
+//! and those that were granted one and have not noticed are idle again.
 //! ```
 //!
 //! [`LOST`]: the machine is stuck in a goroutine that will not give way, and its
@@ -36,6 +39,9 @@ pub(crate) const ACTIVE: u32 = 1;
 pub(crate) const LOST: u32 = 2;
 /// Has goroutines that only it can run, and waits for a permit.
 pub(crate) const WANTING: u32 = 3;
+/// Got a permit while it slept, to search with, and has not noticed yet. It is
+/// counted as searching.
+pub(crate) const GRANTED: u32 = 4;
 
 /// Where the permits find a machine's standing.
 pub(crate) trait Standings {
@@ -95,8 +101,11 @@ pub(crate) enum Rise {
     Active,
     /// Waiting for a permit: park until the standing is [`ACTIVE`].
     Wanting,
-    /// Still idle.
-    Idle,
+    /// Still idle, and perhaps the poller from now on.
+    Idle {
+        /// Whether it is.
+        polls: bool,
+    },
 }
 
 // SAFETY: `state` is used under `lock` only.
@@ -210,10 +219,13 @@ impl Permits {
                     None => return Grant::NoThread,
                 },
             };
-            if let Grant::Wake(number) | Grant::Start(number) = grant {
-                state.free -= 1;
-                standings.of(number).store(ACTIVE, Ordering::Release);
-            }
+            let (number, standing) = match grant {
+                Grant::Wake(number) => (number, GRANTED),
+                Grant::Start(number) => (number, ACTIVE),
+                Grant::NoPermit | Grant::NoThread => return grant,
+            };
+            state.free -= 1;
+            standings.of(number).store(standing, Ordering::Release);
             grant
         })
     }
@@ -235,7 +247,10 @@ impl Permits {
             let standing = standings.of(number).swap(IDLE, Ordering::AcqRel);
             state.forget(number);
             state.vacant.push(number);
-            if standing == ACTIVE {
+            if standing == GRANTED {
+                self.searching.fetch_sub(1, Ordering::AcqRel);
+            }
+            if standing == ACTIVE || standing == GRANTED {
                 state.release(standings)
             } else {
                 None
@@ -305,7 +320,11 @@ impl Permits {
         self.with(|state| {
             let standing = standings.of(number);
             match standing.load(Ordering::Acquire) {
-                ACTIVE => Rise::Granted,
+                GRANTED => {
+                    standing.store(ACTIVE, Ordering::Release);
+                    Rise::Granted
+                }
+                ACTIVE => Rise::Active,
                 _ if wants && state.free > 0 => {
                     state.free -= 1;
                     state.forget(number);
@@ -318,7 +337,14 @@ impl Permits {
                     standing.store(WANTING, Ordering::Release);
                     Rise::Wanting
                 }
-                _ => Rise::Idle,
+                _ => {
+                    if state.poller.is_none() && state.idle.contains(&number) {
+                        state.poller = Some(number);
+                    }
+                    Rise::Idle {
+                        polls: state.poller == Some(number),
+                    }
+                }
             }
         })
     }
@@ -391,6 +417,18 @@ impl Permits {
                 {
                     surplus -= 1;
                     lost(number);
+                }
+            }
+            for number in 1..=state.numbers {
+                if surplus == 0 {
+                    break;
+                }
+                let standing = standings.of(number);
+                if standing.load(Ordering::Acquire) == GRANTED {
+                    standing.store(IDLE, Ordering::Release);
+                    state.idle.push(number);
+                    self.searching.fetch_sub(1, Ordering::AcqRel);
+                    surplus -= 1;
                 }
             }
             (former, woken)

@@ -6,7 +6,7 @@
 //! no wake-up is lost.
 
 use super::machine::Machine;
-use super::permits::{ACTIVE, Rise};
+use super::permits::{ACTIVE, Rise, WANTING};
 use crate::goroutine::GRef;
 use crate::primitive::atomic::Ordering;
 use crate::primitive::barrier;
@@ -44,7 +44,7 @@ impl Machine {
     }
 
     /// The part of [`rest`](Machine::rest) after the permit was given up.
-    fn sleep_until_needed(&self, mut left_work: bool, polls: bool, ends: bool) -> bool {
+    fn sleep_until_needed(&self, mut left_work: bool, mut polls: bool, ends: bool) -> bool {
         let shared = self.shared();
         loop {
             let mut lingered = false;
@@ -75,11 +75,11 @@ impl Machine {
                     self.searching.set(true);
                 }
                 Rise::Wanting => self.await_permit(),
-                Rise::Idle => {
+                Rise::Idle { polls: is_poller } => {
                     if lingered && ends && self.may_end() && self.leave() {
                         return false;
                     }
-                    left_work = false;
+                    (left_work, polls) = (false, is_poller);
                     continue;
                 }
             }
@@ -154,8 +154,16 @@ impl Machine {
     /// In line for a permit: sleeps until it has one, or the runtime is over.
     fn await_permit(&self) {
         let shared = self.shared();
-        while self.slot().standing.load(Ordering::Acquire) != ACTIVE && !shared.is_over() {
-            self.slot().parker.park(None);
+        loop {
+            while self.slot().standing.load(Ordering::Acquire) == WANTING && !shared.is_over() {
+                self.slot().parker.park(None);
+            }
+            // It may have been handed a permit, and have lost it again since.
+            let number = self.number();
+            let rise = shared.permits.stand_up(number, true, true, &shared.slots);
+            if rise != Rise::Wanting || shared.is_over() {
+                return;
+            }
         }
     }
 
@@ -171,7 +179,7 @@ impl Machine {
         match rise {
             Rise::Granted | Rise::Active => {}
             Rise::Wanting => self.await_permit(),
-            Rise::Idle => {
+            Rise::Idle { .. } => {
                 self.rest_unless_over(false, false);
             }
         }

@@ -32,6 +32,7 @@
 
 use crate::queue::{Claimed, Node, Queue};
 use gorge_runtime::park::{self, CancelMode, Outcome, Refused, Wait, WaitReason, Waiter};
+use gorge_runtime::preempt;
 use gorge_runtime::primitive::RawLock;
 use gorge_runtime::primitive::UnsafeCell;
 use gorge_runtime::primitive::atomic::{AtomicU64, Ordering};
@@ -145,6 +146,7 @@ impl Core {
     /// Waits for zero: true when it was reached, false when the deadline was
     /// first.
     pub(super) fn wait(&self, deadline: Option<Instant>) -> Result<bool, Cancelled> {
+        preempt::point();
         // Acquire: pairs with the Release of every `done` that led to zero.
         if counter_of(self.state.load(Ordering::Acquire)) == 0 {
             return Ok(true);

@@ -1,0 +1,330 @@
+//! Goroutines that do not give way: computing without a pause, blocking their
+//! thread. Nobody else who can run starves.
+//!
+//! Each culprit goes on until its victim has made progress: if it does not, the
+//! test hangs, and the test runner's limit ends it.
+
+mod common;
+
+use common::{Setting, in_each_placement, wait_for};
+use gorge_runtime::{Runtime, blocking, checkpoint, go, goroutine, time, yield_now};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+/// How often the victim ticks before it stops the culprits.
+const TICKS: usize = 20;
+
+/// Spins, without ever calling the runtime, until it is told to stop.
+fn hog(stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        std::hint::spin_loop();
+    }
+}
+
+fn migrating() -> goroutine::Builder {
+    // SAFETY: these tests' goroutines hold no thread-local reference and no
+    // thread-bound value across a park point.
+    unsafe { goroutine::Builder::new().migrating() }
+}
+
+/// A goroutine that ticks every millisecond and then says stop.
+fn ticker(builder: goroutine::Builder, stop: &Arc<AtomicBool>) -> gorge_runtime::JoinHandle<()> {
+    let stop = stop.clone();
+    let tick = move || {
+        for _ in 0..TICKS {
+            time::sleep(Duration::from_millis(1));
+        }
+        stop.store(true, Ordering::Relaxed);
+    };
+    builder.spawn(tick).expect("spawned")
+}
+
+#[test]
+fn a_hog_does_not_stop_a_ticker_that_may_run_elsewhere() {
+    in_each_placement(1, |runtime| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let for_hog = stop.clone();
+        let ticking = runtime.run(|| {
+            let ticking = ticker(migrating(), &stop);
+            // Ticking before the hog comes.
+            time::sleep(Duration::from_millis(2));
+            go(move || hog(&for_hog));
+            ticking
+        });
+        ticking.join().expect("it ticked");
+        wait_for(|| runtime.num_goroutines() == 0);
+        assert!(runtime.metrics().hogs >= 1);
+    });
+}
+
+#[test]
+fn a_hog_does_not_keep_others_from_starting() {
+    in_each_placement(1, |runtime| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (for_hog, for_other) = (stop.clone(), stop.clone());
+        runtime.run(|| {
+            let other = go(move || for_other.store(true, Ordering::Relaxed));
+            // Comes first: the latest is next.
+            let first = go(move || hog(&for_hog));
+            first.join().expect("it was stopped");
+            other.join().expect("it ran");
+        });
+    });
+}
+
+/// Starts goroutines that block their threads by a plain blocking call, until
+/// what this returns is dropped.
+fn block_threads(count: usize) -> Vec<mpsc::Sender<()>> {
+    (0..count)
+        .map(|_| {
+            let (release, blocked) = mpsc::channel::<()>();
+            go(move || assert!(blocked.recv().is_err()));
+            release
+        })
+        .collect()
+}
+
+#[test]
+fn fifty_blocked_threads_do_not_stop_a_ticker_that_may_run_elsewhere() {
+    in_each_placement(1, |runtime| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (blocked, ticking) = runtime.run(|| (block_threads(50), ticker(migrating(), &stop)));
+        ticking.join().expect("it ticked");
+        assert_eq!(runtime.num_goroutines(), 50);
+        wait_for(|| runtime.metrics().blocked_unannounced >= 50);
+        drop(blocked);
+        wait_for(|| runtime.num_goroutines() == 0);
+    });
+}
+
+#[test]
+fn fifty_blocked_threads_do_not_keep_others_from_starting() {
+    in_each_placement(1, |runtime| {
+        let (blocked, other, last) = runtime.run(|| {
+            let blocked = block_threads(49);
+            let other = go(|| ());
+            // The latest comes first, the other one last.
+            (blocked, other, block_threads(1))
+        });
+        other.join().expect("it ran");
+        drop((blocked, last));
+        wait_for(|| runtime.num_goroutines() == 0);
+    });
+}
+
+#[test]
+fn blocking_calls_that_were_announced_do_not_stop_a_ticker() {
+    in_each_placement(1, |runtime| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut releases = Vec::new();
+        let ticking = runtime.run(|| {
+            let ticking = ticker(goroutine::Builder::new(), &stop);
+            for _ in 0..20 {
+                let (release, blocked) = mpsc::channel::<()>();
+                releases.push(release);
+                go(move || blocking(move || assert!(blocked.recv().is_err())));
+            }
+            ticking
+        });
+        ticking.join().expect("it ticked");
+        drop(releases);
+        wait_for(|| runtime.num_goroutines() == 0);
+    });
+}
+
+#[test]
+fn siblings_of_a_hog_wait_and_are_counted() {
+    let runtime = Setting {
+        migrating: false,
+        procs: 1,
+    }
+    .runtime();
+    let stop = Arc::new(AtomicBool::new(false));
+    let for_hog = stop.clone();
+    runtime.run(|| {
+        let progress = Arc::new(AtomicUsize::new(0));
+        let counter = progress.clone();
+        let sibling = go(move || {
+            loop {
+                yield_now();
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        wait_for(|| progress.load(Ordering::Relaxed) > 10);
+        let seen = progress.clone();
+        let hogging = goroutine::Builder::new().name("the hog").spawn(move || {
+            let before = seen.load(Ordering::Relaxed);
+            hog(&for_hog);
+            seen.load(Ordering::Relaxed) - before
+        });
+        // One who can run elsewhere sees the permit change hands.
+        let observer = migrating().spawn(move || {
+            time::sleep(Duration::from_millis(50));
+            stop.store(true, Ordering::Relaxed);
+        });
+        let meanwhile = hogging.expect("spawned").join().expect("it was stopped");
+        assert_eq!(meanwhile, 0, "the sibling cannot run elsewhere");
+        observer.expect("spawned").join().expect("it ran");
+        sibling.cancel();
+        assert!(
+            sibling
+                .join()
+                .map(|never: std::convert::Infallible| never)
+                .is_err()
+        );
+    });
+    assert!(runtime.metrics().stranded >= 1);
+}
+
+#[test]
+fn endless_loops_do_not_exhaust_threads_and_checkpoints_end_them() {
+    const LOOPS: usize = if cfg!(gorge_tsan) { 500 } else { 20_000 };
+    in_each_placement(2, |runtime| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (loops, hogs) = runtime.run(|| {
+            let loops: Vec<_> = (0..LOOPS)
+                .map(|_| {
+                    go(|| {
+                        loop {
+                            checkpoint();
+                        }
+                    })
+                })
+                .collect();
+            // As many as processors never give way.
+            let hogs = [stop.clone(), stop.clone()].map(|stop| go(move || hog(&stop)));
+            (loops, hogs)
+        });
+        wait_for(|| runtime.metrics().hogs >= 2);
+        assert!(runtime.metrics().threads <= 2 * 2 + 2);
+        loops.iter().for_each(gorge_runtime::JoinHandle::cancel);
+        for endless in loops {
+            let result = endless.join().map(|never: std::convert::Infallible| never);
+            assert!(result.is_err_and(|error| error.is_cancelled()));
+        }
+        stop.store(true, Ordering::Relaxed);
+        hogs.into_iter()
+            .for_each(|hog| hog.join().expect("it was stopped"));
+        assert!(runtime.metrics().threads <= 2 * 2 + 2);
+    });
+}
+
+#[test]
+fn computing_goroutines_with_checkpoints_take_turns() {
+    in_each_placement(1, |runtime| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let counts: Arc<Vec<AtomicUsize>> = Arc::new((0..8).map(|_| AtomicUsize::new(0)).collect());
+        runtime.run(|| {
+            let all: Vec<_> = (0..8)
+                .map(|i| {
+                    let (counts, stop) = (counts.clone(), stop.clone());
+                    go(move || {
+                        while !stop.load(Ordering::Relaxed) {
+                            counts[i].fetch_add(1, Ordering::Relaxed);
+                            checkpoint();
+                        }
+                    })
+                })
+                .collect();
+            // Each of them keeps the processor for a slice, and this one is
+            // started and resumed nevertheless.
+            wait_for(|| counts.iter().all(|count| count.load(Ordering::Relaxed) > 0));
+            stop.store(true, Ordering::Relaxed);
+            all.into_iter().for_each(|it| it.join().expect("it ends"));
+        });
+        assert!(runtime.metrics().slices_ended > 0);
+    });
+}
+
+#[test]
+fn a_goroutine_that_is_cancelled_while_it_computes_ends_at_a_checkpoint() {
+    in_each_placement(2, |runtime| {
+        let running = Arc::new(AtomicBool::new(false));
+        let signal = running.clone();
+        let endless = runtime.go(move || {
+            signal.store(true, Ordering::Relaxed);
+            loop {
+                checkpoint();
+            }
+        });
+        wait_for(|| running.load(Ordering::Relaxed));
+        endless.cancel();
+        let result = endless.join().map(|never: std::convert::Infallible| never);
+        assert!(result.is_err_and(|error| error.is_cancelled()));
+    });
+}
+
+#[test]
+fn the_pool_runs_as_many_closures_at_once_as_it_may() {
+    const LIMIT: usize = 100;
+    let builder = Runtime::builder().max_procs(2).max_blocking_threads(LIMIT);
+    let runtime = builder.build().expect("a runtime");
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let stop = Arc::new(AtomicBool::new(false));
+    runtime.run(|| {
+        let ticking = ticker(goroutine::Builder::new(), &stop);
+        let all: Vec<_> = (0..1000)
+            .map(|_| {
+                let (now, most) = (now.clone(), most.clone());
+                go(move || {
+                    blocking(|| {
+                        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        // Until the pool is full once, nobody leaves.
+                        while most.load(Ordering::SeqCst) < LIMIT {
+                            std::thread::yield_now();
+                        }
+                        now.fetch_sub(1, Ordering::SeqCst);
+                    });
+                })
+            })
+            .collect();
+        all.into_iter().for_each(|it| it.join().expect("it ends"));
+        ticking.join().expect("it ticked");
+    });
+    assert_eq!(most.load(Ordering::SeqCst), LIMIT);
+}
+
+#[test]
+fn processors_may_be_added_and_taken_away_under_load() {
+    in_each_placement(2, |runtime| {
+        let rounds = Arc::new(AtomicUsize::new(0));
+        let stop = Arc::new(AtomicBool::new(false));
+        runtime.run(|| {
+            let all: Vec<_> = (0..20)
+                .map(|i| {
+                    let (rounds, stop) = (rounds.clone(), stop.clone());
+                    go(move || {
+                        while !stop.load(Ordering::Relaxed) {
+                            match i % 4 {
+                                0 => yield_now(),
+                                1 => time::sleep(Duration::from_micros(20)),
+                                2 => blocking(|| ()),
+                                _ => drop(go(|| ()).join()),
+                            }
+                            rounds.fetch_add(1, Ordering::Relaxed);
+                        }
+                    })
+                })
+                .collect();
+            let mut former = gorge_runtime::max_procs();
+            for i in 0..1000 {
+                let n = 1 + i % 7;
+                assert_eq!(gorge_runtime::set_max_procs(n), former);
+                former = n;
+                let before = rounds.load(Ordering::Relaxed);
+                if i % 50 == 0 {
+                    wait_for(|| rounds.load(Ordering::Relaxed) > before + 20);
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+            all.into_iter().for_each(|it| it.join().expect("it ends"));
+        });
+    });
+}
+
+#[test]
+#[should_panic(expected = "from 1 to 1024")]
+fn no_processors_at_all_are_refused() {
+    gorge_runtime::set_max_procs(0);
+}
