@@ -6,6 +6,8 @@ pub mod park;
 pub mod primitive;
 
 #[cfg(not(gorge_loom))]
+mod block_on;
+#[cfg(not(gorge_loom))]
 mod blocking;
 #[cfg(not(gorge_loom))]
 mod builder;
@@ -41,6 +43,7 @@ pub mod trace;
 
 #[cfg(not(gorge_loom))]
 pub use {
+    block_on::block_on,
     blocking::blocking,
     builder::Builder,
     dump::{GoroutineDump, GoroutineSnapshot, GoroutineState},

@@ -6,8 +6,8 @@ pub use gorge_channel::context;
 pub use gorge_patterns as patterns;
 pub use gorge_runtime::{
     BuildError, Builder, Goroutine, GoroutineDump, GoroutineId, GoroutineSnapshot, GoroutineState,
-    JoinError, JoinHandle, Runtime, blocking, go, goroutine, max_procs, num_goroutines, run, scope,
-    stack, time, yield_now,
+    JoinError, JoinHandle, Runtime, block_on, blocking, go, goroutine, max_procs, num_goroutines,
+    run, scope, stack, time, yield_now,
 };
 pub use gorge_sync as sync;
 

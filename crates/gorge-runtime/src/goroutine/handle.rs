@@ -76,6 +76,14 @@ impl Goroutine {
         }
     }
 
+    /// The G of this life, unless it is a thread's handle.
+    pub(super) fn reference(&self) -> Option<GRef> {
+        match self.0 {
+            Party::Goroutine(g) => Some(g),
+            Party::Thread(_) => None,
+        }
+    }
+
     /// The goroutine's number.
     pub fn id(&self) -> GoroutineId {
         self.g().map_or(GoroutineId(0), G::id)

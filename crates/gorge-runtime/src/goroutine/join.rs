@@ -1,23 +1,74 @@
 //! Join handles: waiting for a goroutine's end and taking its result.
+//!
+//! Whoever waits leaves a [`Joiner`] in the G's join slot: `join` one that is
+//! parked, a poll of the handle one that is a task's waker.
+//!
+//! The lost wake-up to fear: the goroutine ends while the handle's owner is
+//! about to wait. The owner holds the slot's lock while it sets WAITING and
+//! looks at DONE, in one step, and until it has filled the slot. The goroutine
+//! sets DONE and looks at WAITING, in one step, and takes the lock if it finds
+//! it. So if the owner's step comes first, the goroutine gets the lock after
+//! the owner and finds the joiner; otherwise the owner sees DONE and does not
+//! wait. WAITING stays set: the goroutine also comes for the joiner of a later
+//! poll, and before it has set DONE it takes none.
+//!
+//! Nobody is left in the slot for the G's next life: a handle that goes takes
+//! its waker out before it detaches, and a goroutine that finds WAITING empties
+//! the slot before it retires. A waker's clone, wake and drop are user code,
+//! which may panic or come back here: they run without the lock.
 
 use super::task::Task;
-use super::{G, GRef, Goroutine};
+use super::{G, GRef, Goroutine, JoinSlot};
 use crate::cancel;
 use crate::error::JoinError;
-use crate::park::{self, CancelMode, Outcome, Refused, Wait, WaitReason, Waiter};
+use crate::park::{self, CancelMode, Outcome, Refused, SHIELD, Wait, WaitReason, Waiter};
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::ptr;
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 /// Owns the right to a goroutine's result.
 ///
+/// [`join`](JoinHandle::join) waits for it; in asynchronous code, the handle is
+/// a future of the same result, on any executor.
+///
 /// Dropping the handle detaches the goroutine: it goes on, and its result is
 /// dropped when it ends.
+///
+/// # Panics
+///
+/// As a future, if it is polled again after it was ready.
+///
+/// # Examples
+///
+/// ```
+/// use gorge_runtime::{block_on, go};
+///
+/// let answer = go(|| 42);
+/// let length = go(|| "four".len());
+/// assert_eq!(block_on(async { answer.await.unwrap() }), 42);
+/// assert_eq!(length.join().unwrap(), 4);
+/// ```
 pub struct JoinHandle<T> {
-    g: GRef,
     /// Owns the handle's reference. Not dropped when detaching gave it up.
     goroutine: ManuallyDrop<Goroutine>,
+    stage: Stage,
     result: PhantomData<fn() -> T>,
+}
+
+/// What a handle has left or taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing.
+    New,
+    /// It has left a waker in the slot, which the goroutine may have called.
+    Polled,
+    /// It has taken the result.
+    Taken,
 }
 
 // SAFETY: the handle gives the result, a `T: Send` by spawn's bounds, to
@@ -35,15 +86,22 @@ impl<T> JoinHandle<T> {
         // SAFETY: the reference is passed on.
         let goroutine = unsafe { Goroutine::from_reference(g) };
         JoinHandle {
-            g,
             goroutine: ManuallyDrop::new(goroutine),
+            stage: Stage::New,
             result: PhantomData,
+        }
+    }
+
+    fn reference(&self) -> GRef {
+        match self.goroutine.reference() {
+            Some(g) => g,
+            None => unreachable!("a join handle is never a thread's"),
         }
     }
 
     fn g(&self) -> &G {
         // SAFETY: the handle's reference keeps the G.
-        unsafe { self.g.as_ref() }
+        unsafe { self.reference().as_ref() }
     }
 
     /// Waits for the goroutine to end, and returns its value.
@@ -55,11 +113,17 @@ impl<T> JoinHandle<T> {
     /// [`JoinError`] when the goroutine panicked, was cancelled, or could not
     /// be started.
     ///
+    /// # Panics
+    ///
+    /// If the handle was polled as a future and was ready: the result is gone.
+    ///
     /// # Cancellation
     ///
     /// Delivers a cancel of the *calling* goroutine; the joined one goes on,
     /// detached.
-    pub fn join(self) -> Result<T, JoinError> {
+    pub fn join(mut self) -> Result<T, JoinError> {
+        self.expect_result("join");
+        drop(self.withdraw());
         if !self.wait(CancelMode::Deliver) {
             drop(self);
             cancel::deliver();
@@ -87,42 +151,59 @@ impl<T> JoinHandle<T> {
         &self.goroutine
     }
 
-    /// Drops the handle. If the goroutine is done, `look` is told whether it
-    /// panicked; otherwise the goroutine itself finds that nobody will join it.
-    pub(super) fn detach(self, look: impl FnOnce(bool)) {
+    /// Drops the handle. If the goroutine is done, and its result not taken,
+    /// `look` is told whether it panicked; otherwise the goroutine itself finds
+    /// that nobody will join it.
+    pub(super) fn detach(mut self, look: impl FnOnce(bool)) {
+        // Dropped last, also when the result's destructor panics.
+        let _waker = self.withdraw();
         let mut this = ManuallyDrop::new(self);
-        if this.g().life.detach() {
+        let g = this.reference();
+        let taken = this.stage == Stage::Taken;
+        // SAFETY: this handle's reference keeps the G until it is given up.
+        if taken || unsafe { g.as_ref() }.life.detach() {
             // SAFETY: the handle still has its reference and gives it up once,
             // also when the result's destructor panics.
             let _goroutine = unsafe { ManuallyDrop::take(&mut this.goroutine) };
-            let run = this.g().run.get();
-            // SAFETY: the life is done, so the result is this handle's to look
-            // at and to drop.
-            unsafe {
-                look((*run).panicked);
-                Task::drop_result(&raw mut (*run).task);
+            if !taken {
+                // SAFETY: the life is done, so the result is this handle's to
+                // look at and to drop, and the reference is still there.
+                unsafe {
+                    let run = g.as_ref().run.get();
+                    look((*run).panicked);
+                    Task::drop_result(&raw mut (*run).task);
+                }
             }
         }
     }
 
-    /// Takes the result of a goroutine that is done.
-    fn take(self) -> Result<T, JoinError> {
-        let mut this = ManuallyDrop::new(self);
+    /// # Panics
+    ///
+    /// If the result was taken.
+    #[track_caller]
+    fn expect_result(&self, wanted_by: &str) {
+        assert!(
+            self.stage != Stage::Taken,
+            "JoinHandle::{wanted_by} after the handle was ready as a future: its result is taken"
+        );
+    }
+
+    /// Takes the result of a goroutine that is done. The handle still has the
+    /// result.
+    fn take(&mut self) -> Result<T, JoinError> {
+        debug_assert!(self.stage != Stage::Taken, "checked by the callers");
+        self.stage = Stage::Taken;
         // SAFETY: the life is done, so the result is the handle's, of type `T`
-        // by `new`'s contract; `this` is not dropped, so the result and the
-        // reference are taken once.
-        let (result, goroutine) = unsafe {
-            (
-                Task::take_result::<T>(&raw mut (*this.g.as_ref().run.get()).task),
-                ManuallyDrop::take(&mut this.goroutine),
-            )
-        };
+        // by `new`'s contract; it is taken once, as the stage now says.
+        let result = unsafe { Task::take_result::<T>(&raw mut (*self.g().run.get()).task) };
         result.map_err(|failure| {
-            JoinError::new(goroutine.id(), goroutine.name().map(Into::into), failure)
+            let name = self.goroutine.name().map(Into::into);
+            JoinError::new(self.goroutine.id(), name, failure)
         })
     }
 
-    /// Waits until the goroutine is done. False when a cancel came first.
+    /// Waits until the goroutine is done. False when a cancel came first. The
+    /// handle has no waker in the slot.
     fn wait(&self, cancel: CancelMode) -> bool {
         let g = self.g();
         let slot = &g.join;
@@ -137,13 +218,16 @@ impl<T> JoinHandle<T> {
         }
         let wait = Wait {
             reason: WaitReason::Join,
-            object: self.g.as_ptr().addr(),
+            object: ptr::from_ref(g).addr(),
             deadline: None,
             cancel,
         };
+        let place = Cell::new(None);
         let publish = |waiter: Waiter| {
-            // SAFETY: under the slot's lock.
-            unsafe { *slot.waiter.get() = Some(waiter) }
+            place.set(Some(waiter));
+            // SAFETY: under the slot's lock. The place is on this frame, and
+            // the joiner is taken out before the frame goes.
+            unsafe { drop(slot.replace(Some(Joiner::parked(&place)))) }
         };
         // SAFETY: the waiter is taken back below, under the lock; `commit`
         // releases the one lock that is held.
@@ -155,10 +239,139 @@ impl<T> JoinHandle<T> {
         }
         // SAFETY: the lock is held in both cases that come here.
         unsafe {
-            *slot.waiter.get() = None;
+            drop(slot.replace(None));
             slot.lock.unlock();
         }
         false
+    }
+
+    /// Leaves the waker in the slot, in place of an earlier one. False when the
+    /// goroutine is done.
+    fn register(&mut self, waker: &Waker) -> bool {
+        let g = self.g();
+        let slot = &g.join;
+        if self.stage == Stage::Polled && slot.will_wake(waker) {
+            // Still there, so the goroutine has not come for it.
+            return true;
+        }
+        let joiner = Joiner::polled(waker.clone());
+        slot.lock.lock();
+        let announced = g.life.announce_joiner();
+        // SAFETY: locked above.
+        let unneeded = unsafe {
+            let unneeded = if announced {
+                slot.replace(Some(joiner))
+            } else {
+                Some(joiner)
+            };
+            slot.lock.unlock();
+            unneeded
+        };
+        // First, because a waker's drop may panic.
+        if announced {
+            self.stage = Stage::Polled;
+        }
+        drop(unneeded);
+        announced
+    }
+
+    /// Takes a waker that an earlier poll has left out of the slot, for the
+    /// caller to drop.
+    fn withdraw(&mut self) -> Option<Joiner> {
+        if self.stage != Stage::Polled {
+            return None;
+        }
+        self.stage = Stage::New;
+        let slot = &self.g().join;
+        slot.lock.lock();
+        // SAFETY: locked above.
+        unsafe {
+            let joiner = slot.replace(None);
+            slot.lock.unlock();
+            joiner
+        }
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        this.expect_result("poll");
+        if !this.is_finished() && this.register(context.waker()) {
+            return Poll::Pending;
+        }
+        Poll::Ready(this.take())
+    }
+}
+
+/// Who waits in a slot: a task, by its waker, or a parked `join`. So that both
+/// take two words, the latter is a waker too, with a vtable of our own that
+/// tells them apart.
+pub(super) struct Joiner(Waker);
+
+/// Its functions are never of use: whoever finds this vtable claims the waiter.
+static PARKED: RawWakerVTable = RawWakerVTable::new(
+    |place| RawWaker::new(place, &PARKED),
+    |_| {},
+    |_| {},
+    |_| {},
+);
+
+impl Joiner {
+    fn polled(waker: Waker) -> Joiner {
+        Joiner(waker)
+    }
+
+    /// # Safety
+    ///
+    /// The place stays valid, and its waiter published, until the joiner was
+    /// taken out of the slot under its lock.
+    unsafe fn parked(place: &Cell<Option<Waiter>>) -> Joiner {
+        // SAFETY: the vtable's functions do not touch what they are given.
+        Joiner(unsafe { Waker::new(ptr::from_ref(place).cast(), &PARKED) })
+    }
+
+    fn is_parked(&self) -> bool {
+        ptr::eq(self.0.vtable(), &PARKED)
+    }
+
+    /// The waiter of a parked joiner.
+    ///
+    /// # Safety
+    ///
+    /// The caller has just found the joiner in the slot, and holds the lock.
+    unsafe fn waiter(&self) -> Option<Waiter> {
+        if !self.is_parked() {
+            return None;
+        }
+        // SAFETY: only `parked` uses the vtable, so this is a place; it is
+        // valid by that one's contract and this one's, and was written before
+        // the lock was released.
+        unsafe { (*self.0.data().cast::<Cell<Option<Waiter>>>()).get() }
+    }
+}
+
+impl JoinSlot {
+    /// # Safety
+    ///
+    /// The caller holds the lock, and drops a task's joiner only without it.
+    unsafe fn replace(&self, joiner: Option<Joiner>) -> Option<Joiner> {
+        // SAFETY: under the lock.
+        unsafe { mem::replace(&mut *self.joiner.get(), joiner) }
+    }
+
+    /// Whether the slot holds this very waker, or its like.
+    fn will_wake(&self, waker: &Waker) -> bool {
+        self.lock.lock();
+        // SAFETY: locked above. Comparing wakers runs no code of theirs.
+        unsafe {
+            let joiner = (*self.joiner.get()).as_ref();
+            let same = joiner.is_some_and(|joiner| joiner.0.will_wake(waker));
+            self.lock.unlock();
+            same
+        }
     }
 }
 
@@ -169,14 +382,33 @@ impl G {
         slot.lock.lock();
         // SAFETY: under the slot's lock; a waiter found there has not been
         // taken back, and is claimed before the lock is released.
-        let claim = unsafe {
-            let waiter = (*slot.waiter.get()).take();
+        let (joiner, claim) = unsafe {
+            let joiner = slot.replace(None);
+            let waiter = joiner.as_ref().and_then(|joiner| joiner.waiter());
             let claim = waiter.and_then(|waiter| waiter.claim(Outcome::Woken(0)));
             slot.lock.unlock();
-            claim
+            (joiner, claim)
         };
         if let Some(claim) = claim {
             claim.wake();
+        } else if let Some(joiner) = joiner
+            && !joiner.is_parked()
+        {
+            self.wake_task(joiner.0);
+        }
+    }
+
+    /// Goroutine, with its result passed on: calls a task's waker.
+    fn wake_task(&self, waker: Waker) {
+        // A cancel has come too late, and must not end the waker half-way if it
+        // gets to a park point.
+        self.cell.set_flag(SHIELD, true);
+        // Nothing is there to catch what leaves the end of a goroutine.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake()))
+            && let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic)))
+        {
+            // A payload whose own drop panics is not worth another try.
+            mem::forget(another);
         }
     }
 }
@@ -201,7 +433,7 @@ impl<T> fmt::Debug for JoinHandle<T> {
 /// Waits for a goroutine that was lent references into the caller's frame:
 /// whatever happens, it returns or unwinds only after the goroutine's end. A
 /// cancel of the caller is forwarded, waited for, and then delivered.
-pub(crate) fn join_lent<T>(handle: JoinHandle<T>) -> Result<T, JoinError> {
+pub(crate) fn join_lent<T>(mut handle: JoinHandle<T>) -> Result<T, JoinError> {
     if handle.wait(CancelMode::Deliver) {
         return handle.take();
     }

@@ -38,13 +38,14 @@ pub(crate) use spawn::{Spec, spawn_on, with_runtime};
 pub(crate) use store::Store;
 
 use crate::error::Failure;
-use crate::park::{Owner, ParkCell, Waiter};
+use crate::park::{Owner, ParkCell};
 use crate::primitive::RawLock;
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::scheduler::Shared;
 use extras::Extras;
 use gorge_coroutine::PooledStack;
 use gorge_coroutine::fiber::Fiber;
+use join::Joiner;
 use life::Life;
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
@@ -191,7 +192,7 @@ impl G {
 /// Where a joiner waits.
 pub(crate) struct JoinSlot {
     lock: RawLock,
-    waiter: UnsafeCell<Option<Waiter>>,
+    joiner: UnsafeCell<Option<Joiner>>,
 }
 
 // SAFETY: the fields that are not atomics or locks have the owners that the
@@ -232,7 +233,7 @@ impl G {
             },
             join: JoinSlot {
                 lock: RawLock::new(),
-                waiter: UnsafeCell::new(None),
+                joiner: UnsafeCell::new(None),
             },
             runtime,
         }

@@ -23,7 +23,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 /// Where scoped goroutines are started; see [`scope`].
 pub struct Scope<'scope, 'env: 'scope> {
@@ -245,7 +247,12 @@ impl Family {
     }
 }
 
-/// Owns the right to a scoped goroutine's result.
+/// Owns the right to a scoped goroutine's result. As a future, it is as
+/// [`JoinHandle`] is; a panic that it was ready with counts as joined.
+///
+/// # Panics
+///
+/// As a future, if it is polled again after it was ready.
 pub struct ScopedJoinHandle<'scope, T> {
     /// Taken by `join` and by drop.
     handle: ManuallyDrop<JoinHandle<T>>,
@@ -257,6 +264,10 @@ impl<T> ScopedJoinHandle<'_, T> {
     /// Waits for the goroutine to end, and returns its value.
     ///
     /// # Errors
+    ///
+    /// As for [`JoinHandle::join`].
+    ///
+    /// # Panics
     ///
     /// As for [`JoinHandle::join`].
     ///
@@ -289,6 +300,14 @@ impl<T> ScopedJoinHandle<'_, T> {
     /// The goroutine's identity, and the right to unpark it.
     pub fn goroutine(&self) -> &Goroutine {
         self.handle.goroutine()
+    }
+}
+
+impl<T> Future for ScopedJoinHandle<'_, T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut *self.handle).poll(context)
     }
 }
 

@@ -65,6 +65,8 @@ reasons! {
     Once = "sync.Once",
     /// Waits at a barrier.
     Barrier = "barrier wait",
+    /// [`block_on`](crate::block_on()): waits for a future's waker.
+    BlockOn = "block_on",
 }
 
 impl WaitReason {
