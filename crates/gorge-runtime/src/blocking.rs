@@ -5,8 +5,9 @@
 //! goroutine's stack: it is valid because the goroutine cannot leave its wait
 //! before the pool has woken it; a cancel stays pending meanwhile.
 //!
-//! A goroutine that may move keeps its thread and runs the closure right there.
-//! If that takes long, the monitor gives the thread's permit to another one.
+//! A goroutine that may move keeps its thread, if that is nobody's home, and runs
+//! the closure right there. If that takes long, the monitor gives the thread's
+//! permit to another one.
 //!
 //! Threads are started when a job finds none idle, up to a limit; beyond it,
 //! jobs wait in line. A thread ends after ten idle seconds.
@@ -78,7 +79,8 @@ where
     }
     // SAFETY: the running goroutine is alive.
     let g = unsafe { machine.running().as_ref() };
-    if g.home() == NO_HOME || machine.is_dedicated() || machine.shared().config.simulated {
+    let may_stay = g.home() == NO_HOME || machine.is_special();
+    if may_stay && machine.may_be_blocked() {
         return stack::grow(STACK_MIN, STACK_BYTES, || covered(f));
     }
     trace::emit(machine, Event::HandOff(g.id()));

@@ -4,7 +4,7 @@
 //! stopping anybody: each line is true of some moment during the dump.
 
 use crate::goroutine::{G, GoroutineId};
-use crate::monitor::epochs;
+use crate::monitor::span;
 use crate::park::{ENDED, PARKED, WaitReason};
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::Shared;
@@ -90,7 +90,7 @@ fn snapshot(g: &G, epoch: u32) -> Option<GoroutineSnapshot> {
 
 fn read(g: &G, epoch: u32) -> Option<GoroutineSnapshot> {
     let state = state(g)?;
-    let parked = epochs(epoch.wrapping_sub(g.cell.since()));
+    let parked = span(g.cell.since(), epoch);
     Some(GoroutineSnapshot {
         id: g.id(),
         name: g.name_now().map(|name| Arc::from(name.as_str())),

@@ -1,10 +1,12 @@
 //! What few goroutines have: more stack, a thread of their own, a weight.
 
 use super::pin::Pinned;
+use crate::primitive::atomic::AtomicU32;
 use crate::stack::Grown;
 use std::ptr::NonNull;
 
-/// See the module's description. Part of [`Run`](super::Run), with the same owner.
+/// See the module's description. Part of [`Run`](super::Run), with the same owner,
+/// but for `weighs_on`, which is the queue's that the goroutine is in.
 #[derive(Default)]
 pub(crate) struct Extras {
     pub(crate) grown: Grown,
@@ -13,5 +15,5 @@ pub(crate) struct Extras {
     /// What it weighs in a run queue beyond one.
     pub(crate) weight: u32,
     /// The processor (slot number) whose queue it weighs on; zero for none.
-    pub(crate) weighs_on: u32,
+    pub(crate) weighs_on: AtomicU32,
 }

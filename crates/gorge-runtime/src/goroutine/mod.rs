@@ -114,30 +114,41 @@ pub(crate) struct Label {
     name: UnsafeCell<Option<Arc<String>>>,
 }
 
+/// By pointers: others may look at other fields meanwhile.
 impl Run {
     /// Whether any machine may resume the goroutine, as far as its placement
     /// goes.
-    pub(crate) fn is_free_to_move(&self) -> bool {
-        self.migrating && self.pinned().is_none()
-    }
-
-    fn pinned(&self) -> Option<NonNull<pin::Pinned>> {
-        self.extras.as_ref().and_then(|extras| extras.pinned)
+    ///
+    /// # Safety
+    ///
+    /// The caller is the goroutine's own code, or has its stack claimed.
+    pub(crate) unsafe fn is_free_to_move(run: *const Run) -> bool {
+        // SAFETY: the caller's contract.
+        unsafe { (*run).migrating && (*run).extras.as_ref().is_none_or(|it| it.pinned.is_none()) }
     }
 
     /// Whether the goroutine is on the stack that it was given, and neither on
     /// a segment nor on the stack of a pinned closure.
-    pub(crate) fn is_on_own_stack(&self) -> bool {
-        let extras = self.extras.as_ref();
+    ///
+    /// # Safety
+    ///
+    /// The caller has the goroutine's stack claimed.
+    pub(crate) unsafe fn is_on_own_stack(run: *const Run) -> bool {
+        // SAFETY: the caller's contract.
+        let extras = unsafe { (*run).extras.as_ref() };
         extras.is_none_or(|extras| extras.grown.inner.is_none() && extras.pinned.is_none())
     }
 
-    /// What the goroutine weighs in a run queue beyond one.
+    /// What the goroutine has, if it weighs more than one in a run queue.
+    ///
+    /// # Safety
+    ///
+    /// The goroutine does not run, and is the caller's to queue or to run.
     #[inline]
-    pub(crate) fn weight(&mut self) -> Option<&mut Extras> {
-        self.extras
-            .as_deref_mut()
-            .filter(|extras| extras.weight != 0)
+    pub(crate) unsafe fn weighty<'a>(run: *const Run) -> Option<&'a Extras> {
+        // SAFETY: the caller's contract: its own code, which alone changes them,
+        // does not run.
+        unsafe { (*run).extras.as_deref().filter(|extras| extras.weight != 0) }
     }
 }
 

@@ -18,6 +18,7 @@
 use super::no_park::check_may_park;
 use super::{G, GRef, Run};
 use crate::cancel;
+use crate::park;
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::{self, Machine, current};
 use crate::stack::Extent;
@@ -53,7 +54,7 @@ struct Errand<F, T> {
 /// blocking it harms nobody. `f` may wait for other goroutines as ever; each
 /// wake-up is a switch of threads, some microseconds. Thread-locals of the
 /// caller's thread are not seen inside. On an OS thread, `f` is simply called;
-/// so it is where the goroutine is pinned already.
+/// so it is where the goroutine is pinned already, and in a simulation.
 ///
 /// # Panics
 ///
@@ -82,7 +83,7 @@ where
     T: Send,
 {
     let machine = match current::machine_in_goroutine() {
-        Some(machine) if !machine.is_dedicated() => machine,
+        Some(machine) if machine.can_pin() => machine,
         _ => return f(),
     };
     check_may_park();
@@ -114,6 +115,9 @@ where
         run: run::<F, T>,
         errand: NonNull::from(&mut errand).cast(),
     };
+    // Before its placement changes: while it panics it comes back to this thread.
+    // SAFETY: the running goroutine is alive.
+    park::pin_if_panicking(unsafe { g.as_ref() }, machine);
     // SAFETY: this is the goroutine's own code, on its stack, whose frame stays
     // until the body has ended and the goroutine is back here.
     unsafe {

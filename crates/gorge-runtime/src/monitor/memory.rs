@@ -9,8 +9,8 @@
 //! its time on it: three seconds after ten thousand goroutines have parked, their
 //! stacks occupy what they use. With a million it takes half a minute.
 
-use super::epochs;
-use crate::goroutine::G;
+use super::span;
+use crate::goroutine::{G, Run};
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::Shared;
 use gorge_coroutine::stack::release_below;
@@ -70,7 +70,7 @@ impl Memory {
         let epoch = shared.monitor.epoch();
         let mut shrunk = 0;
         let next = shared.store.for_some(position, BATCH, |g| {
-            let parked = epochs(epoch.wrapping_sub(g.cell.since()));
+            let parked = span(g.cell.since(), epoch);
             if !g.cell.is_parked() {
                 return;
             }
@@ -114,7 +114,7 @@ fn shrink(g: &G) -> bool {
         // resumes it waits for the release below. Nothing else uses its stack,
         // fiber or extras meanwhile, and none of its code runs.
         unsafe {
-            if (*run).shrunk_at != ticket && (*run).is_on_own_stack() {
+            if (*run).shrunk_at != ticket && Run::is_on_own_stack(run) {
                 (*run).shrunk_at = ticket;
                 if let Some(stack) = &(*run).stack {
                     let position = (*run).fiber.assume_init_ref().stack_pointer();

@@ -71,9 +71,11 @@ pub(crate) struct Counts {
 /// Nanoseconds are shifted by so much for the coarse clock: 134 milliseconds.
 pub(crate) const EPOCH_SHIFT: u32 = 27;
 
-/// How long a span on the coarse clock is.
-pub(crate) fn epochs(count: u32) -> Duration {
-    Duration::from_nanos(u64::from(count) << EPOCH_SHIFT)
+/// How much time lies between two readings of the coarse clock; none if the
+/// second one is older, as the copies of the clock may differ a little.
+pub(crate) fn span(from: u32, to: u32) -> Duration {
+    let count = i32::try_from(to.wrapping_sub(from)).unwrap_or(0);
+    Duration::from_nanos(u64::from(count.unsigned_abs()) << EPOCH_SHIFT)
 }
 
 impl Monitor {
@@ -189,7 +191,8 @@ fn watch(shared: &Shared, mut trace: SchedTrace) {
         }
         idle = if is_idle(shared) { idle + 1 } else { 0 };
         // Twice at full length: not for a moment's rest.
-        if idle > 1 && delay == delay_max && has_cooled && !trace.is_on() {
+        let rests = idle > 1 && delay == delay_max;
+        if rests && has_cooled && !trace.is_on() && !shared.lacks_poller() {
             monitor.sleep_while_idle(shared);
             (delay, quiet, idle) = (DELAY_MIN, 0, 0);
         } else {

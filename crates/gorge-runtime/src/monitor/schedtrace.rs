@@ -69,7 +69,9 @@ impl SchedTrace {
         };
         if now >= self.next_at {
             self.next_at = now + u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
-            eprint!("{}", describe(shared, now, self.options.detail));
+            let text = describe(shared, now, self.options.detail);
+            // Nobody may be listening; that is no reason to stop watching.
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
         }
     }
 }

@@ -66,9 +66,11 @@ impl Watch {
     /// another look soon is worth its while.
     pub(super) fn look(&mut self, shared: &Shared, now: u64, slice: Duration) -> bool {
         let slice_ns = u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX);
-        self.seen.resize(shared.slots.len(), Seen::default());
+        // New ones come at the next look.
+        let count = shared.slots.len();
+        self.seen.resize(count, Seen::default());
         let mut acted = false;
-        for (index, slot) in shared.slots.iter().enumerate() {
+        for (index, slot) in shared.slots.iter().take(count).enumerate() {
             let standing = slot.standing.load(Ordering::Acquire);
             let seen = &mut self.seen[index];
             if standing != LOST {

@@ -7,6 +7,7 @@ use super::stuck::Cause;
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::{Shared, Slot};
 use std::collections::HashSet;
+use std::io::Write;
 use std::panic::Location;
 
 /// Which spawn sites have been named.
@@ -53,7 +54,9 @@ impl Warnings {
             Cause::Hog => "computes without a pause: call gorge::checkpoint() in its loop",
             _ => "blocks its thread: call what blocks through gorge::blocking",
         };
-        eprintln!(
+        // Nobody may be listening; that is no reason to stop watching.
+        let _ = writeln!(
+            std::io::stderr(),
             "gorge: goroutine {}{name}{site} {deed}. Goroutines that wait for it because \
              they are at home on its thread: up to {siblings}.",
             g.id()

@@ -22,7 +22,7 @@ use super::{
     WANTS_UNPARK, Wait, Waiter,
 };
 use crate::cancel;
-use crate::goroutine::{G, GRef, NO_HOME};
+use crate::goroutine::{G, GRef, NO_HOME, Run};
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::{self, AfterPark, Machine};
 use std::cell::Cell;
@@ -105,7 +105,7 @@ pub(crate) fn pin_if_panicking(g: &G, machine: &Machine) -> bool {
 #[cold]
 fn pin_while(g: &G, machine: &Machine, panicking: bool) {
     // SAFETY: called by the goroutine itself, on its stack.
-    let is_free = unsafe { (*g.run.get()).is_free_to_move() };
+    let is_free = unsafe { Run::is_free_to_move(g.run.get()) };
     if is_free && g.cell.set_flag(PINNED, panicking) != panicking {
         g.set_home(if panicking { machine.number() } else { NO_HOME });
         machine.count_resident(panicking);

@@ -221,6 +221,21 @@ where
         // SAFETY: the caller's contract; `machine` is this thread's.
         return unsafe { goroutine::park(machine, wait, 0, publish, commit) };
     }
+    #[cfg(not(gorge_loom))]
+    check_may_wait(wait.reason);
     // SAFETY: the caller's contract.
     Ok(unsafe { thread::park(&wait, publish, commit) })
+}
+
+/// In a simulation nobody else could ever end the wait of a closure that was
+/// given to `blocking`: better an end with a reason.
+#[cfg(not(gorge_loom))]
+fn check_may_wait(reason: WaitReason) {
+    if crate::scheduler::current::machine().is_some_and(|machine| machine.must_not_wait()) {
+        eprintln!(
+            "gorge: in a simulation, a closure that was given to `blocking` waits ({reason}): \
+             only goroutines may wait there; aborting"
+        );
+        std::process::abort();
+    }
 }

@@ -110,12 +110,12 @@ impl Machine {
             if (*run).runnable_since != 0 {
                 self.record_latency(run);
             }
-            if let Some(extras) = (*run).weight()
-                && extras.weighs_on != 0
+            if let Some(extras) = Run::weighty(run)
+                && let number @ 1.. = extras.weighs_on.load(Ordering::Relaxed)
             {
-                let queue = &self.shared().slots.get(extras.weighs_on).processor;
+                let queue = &self.shared().slots.get(number).processor;
                 queue.remove_weight(extras.weight);
-                extras.weighs_on = 0;
+                extras.weighs_on.store(0, Ordering::Relaxed);
             }
             if shared_g.cell.cancel_requested() {
                 // Its next operation tells it, even one that would not wait.
@@ -221,6 +221,7 @@ impl Machine {
                 }
                 Err(error) => {
                     self.set_running(None);
+                    (*run).extras = None;
                     crate::goroutine::discard(run, Failure::NotStarted(Box::new(error)));
                     complete(g);
                     self.retire(g);

@@ -10,7 +10,7 @@ use super::processor::Processor;
 use super::shared::Shared;
 use super::slot::Slot;
 use super::steal::Looks;
-use crate::goroutine::{G, GRef, NO_HOME};
+use crate::goroutine::{G, GRef, NO_HOME, Run};
 use crate::park::Claim;
 use crate::primitive::atomic::Ordering;
 use crate::trace::{self, Event};
@@ -40,6 +40,10 @@ pub(crate) struct Machine {
     pub(super) streak: Cell<u32>,
     /// Whose turn it is: the machine's queue or the processor's.
     pub(super) homed_first: Cell<bool>,
+    /// Whose turn it is when the streak is over: the queues or the continuations.
+    pub(super) queued_first: Cell<bool>,
+    /// Dedicated machine: its permit is somebody else's turn.
+    pub(super) shares: Cell<bool>,
     /// The next goroutine made runnable here is timed until it runs.
     pub(super) times_next: Cell<bool>,
     /// When the machine got its permit, on the runtime's clock.
@@ -75,6 +79,8 @@ impl Machine {
             searching: Cell::new(false),
             streak: Cell::new(0),
             homed_first: Cell::new(false),
+            queued_first: Cell::new(false),
+            shares: Cell::new(false),
             times_next: Cell::new(false),
             active_since: Cell::new(shared.clock.now()),
             is_dedicated,
@@ -221,9 +227,26 @@ impl Machine {
         self.slot().standing.load(Ordering::Acquire) == LOST
     }
 
-    /// Whether it belongs to one pinned goroutine.
-    pub(crate) fn is_dedicated(&self) -> bool {
-        self.is_dedicated
+    /// Whether it is no ordinary worker.
+    pub(crate) fn is_special(&self) -> bool {
+        self.is_special
+    }
+
+    /// Whether a goroutine that runs here may be given a thread of its own.
+    pub(crate) fn can_pin(&self) -> bool {
+        !self.is_special
+    }
+
+    /// Whether a goroutine that runs here may block this thread: it is nobody's
+    /// home, or the goroutine's own.
+    pub(crate) fn may_be_blocked(&self) -> bool {
+        self.is_special || self.slot().residents() == 0
+    }
+
+    /// Whether this thread runs a closure as a plain thread in a simulation,
+    /// where no other could do what the closure waits for.
+    pub(crate) fn must_not_wait(&self) -> bool {
+        self.shared.config.simulated && self.covered.get().is_some()
     }
 
     /// Goroutine: is bound to this machine for a while, or no more.
@@ -320,8 +343,10 @@ impl Machine {
     #[inline]
     fn weigh(&self, g: GRef) {
         // SAFETY: a goroutine that is being queued is the queuer's.
-        if let Some(extras) = unsafe { (*g.as_ref().run.get()).weight() } {
-            extras.weighs_on = self.number();
+        if let Some(extras) = unsafe { Run::weighty(g.as_ref().run.get()) }
+            && extras.weighs_on.load(Ordering::Relaxed) == 0
+        {
+            extras.weighs_on.store(self.number(), Ordering::Relaxed);
             self.processor().add_weight(extras.weight);
         }
     }
@@ -352,10 +377,10 @@ impl Machine {
     }
 
     /// Goroutine: answers what it is asked for. Returns whether it has to give
-    /// way. Its permit the machine sees to when it is back in its loop.
+    /// way; the rest its machine sees to, back in its loop.
     pub(crate) fn answer(&self) -> bool {
         let slot = self.slot();
-        let answered = slot.answer(preempt::SLICE_OVER | preempt::CANCELLED);
-        answered & preempt::SLICE_OVER != 0 || slot.requests() & preempt::PERMIT_LOST != 0
+        slot.answer(preempt::CANCELLED);
+        slot.requests() & (preempt::SLICE_OVER | preempt::PERMIT_LOST) != 0
     }
 }

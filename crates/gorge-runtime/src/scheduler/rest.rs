@@ -33,10 +33,10 @@ impl Machine {
         let shared = self.shared();
         let busy = shared.clock.now().saturating_sub(self.active_since.get());
         self.slot().count_rest(busy);
+        // Nobody runs here who could answer.
+        self.slot().answer(u32::MAX);
         let (handed, polls) = shared.permits.lie_down(self.number(), &shared.slots);
-        if let Some(number) = handed {
-            shared.slots.get(number).parker.unpark();
-        }
+        shared.unpark(handed);
         if self.searching.replace(false) {
             shared.permits.stop_search();
         }
@@ -139,15 +139,13 @@ impl Machine {
     /// The machine's thread is about to end.
     pub(super) fn finish(&self) {
         let shared = self.shared();
-        if self.searching.replace(false) {
-            shared.permits.stop_search();
-        }
+        self.end_search();
         if shared.is_over() {
             shared.netpoll.end();
         }
         if !self.has_left.get() {
-            let handed = shared.permits.vacate(self.number(), &shared.slots);
-            shared.unpark(handed);
+            self.slot().answer(u32::MAX);
+            shared.permit_given_up(shared.permits.vacate(self.number(), &shared.slots));
         }
     }
 
@@ -168,8 +166,8 @@ impl Machine {
     }
 
     /// The machine lost its permit: leaves to others what they can run, and
-    /// comes back once it has another one, or the runtime is over.
-    pub(super) fn regain_permit(&self) {
+    /// comes back once it has another one. False when the runtime is over.
+    pub(super) fn regain_permit(&self) -> bool {
         self.give_up_queues();
         let shared = self.shared();
         let must = self.has_homed_work();
@@ -180,19 +178,27 @@ impl Machine {
             Rise::Granted | Rise::Active => {}
             Rise::Wanting => self.await_permit(),
             Rise::Idle { .. } => {
-                self.rest_unless_over(false, false);
+                if !self.rest_unless_over(false, false) {
+                    return false;
+                }
             }
         }
+        // What it was woken for, it finds in its loop, or others do.
+        self.end_search();
         self.begin_tenure();
+        true
     }
 
     /// Gives the permit to a machine that waits for one, and waits in turn.
-    pub(super) fn pass_permit_on(&self) {
+    /// False when the runtime is over.
+    pub(super) fn pass_permit_on(&self) -> bool {
         let shared = self.shared();
-        let handed = shared.permits.pass_on(self.number(), &shared.slots);
-        if handed.is_some() {
-            shared.unpark(handed);
-            self.regain_permit();
+        match shared.permits.pass_on(self.number(), &shared.slots) {
+            None => true,
+            handed => {
+                shared.unpark(handed);
+                self.regain_permit()
+            }
         }
     }
 
@@ -205,13 +211,16 @@ impl Machine {
                 self.finish();
                 return None;
             }
-            if self.slot().standing.load(Ordering::Acquire) == ACTIVE {
-                if let Some(g) = self.take_own() {
-                    return Some(g);
-                }
-                let handed = shared.permits.lie_down_apart(self.number(), &shared.slots);
-                shared.unpark(handed);
+            let keeps = !self.shares.replace(false) || !shared.is_permit_asked_for();
+            if keeps
+                && self.slot().standing.load(Ordering::Acquire) == ACTIVE
+                && let Some(g) = self.take_own()
+            {
+                return Some(g);
             }
+            // Whether it has its permit still is decided under the lock.
+            let handed = shared.permits.lie_down_apart(self.number(), &shared.slots);
+            shared.permit_given_up(handed);
             while !self.has_homed_work() && !shared.is_over() {
                 if self.slot().inbox.begin_sleep() && !shared.is_over() {
                     self.slot().parker.park(None);
@@ -237,7 +246,7 @@ impl Machine {
         let shared = self.shared();
         let due = loop {
             let due = shared.earliest_timer();
-            shared.poll_until.store(due, Ordering::Relaxed);
+            self.slot().poll_until.store(due, Ordering::Relaxed);
             // Pairs with the light barrier of `timer_armed`: either that side
             // sees until when we sleep, or we see its timer.
             barrier::heavy();
@@ -256,7 +265,7 @@ impl Machine {
             };
             self.wait_for_readiness(timeout);
         }
-        shared.poll_until.store(0, Ordering::Relaxed);
+        self.slot().poll_until.store(0, Ordering::Relaxed);
     }
 
     /// Leaves those whose wait is over to whoever gets a permit.
@@ -277,8 +286,34 @@ impl super::Shared {
     #[inline]
     pub(super) fn timer_armed(&self, when: u64) {
         barrier::light();
-        if when < self.poll_until.load(Ordering::Relaxed) {
-            self.unpark(self.permits.poller());
+        if let Some(number) = self.permits.poller()
+            && when < self.slots.get(number).poll_until.load(Ordering::Relaxed)
+        {
+            self.unpark(Some(number));
         }
+    }
+
+    /// Whether something will come that only a poller sees, and there is none.
+    pub(crate) fn lacks_poller(&self) -> bool {
+        self.permits.poller().is_none()
+            && (self.earliest_timer() != NEVER || self.netpoll.needed().is_some())
+    }
+
+    /// A permit was given up by a machine that does not look for work of others:
+    /// `handed` got it, or it is free, and then somebody may have a use for it.
+    pub(super) fn permit_given_up(&self, handed: Option<u32>) {
+        if handed.is_some() {
+            return self.unpark(handed);
+        }
+        // Pairs with the light barrier of `notify`, as in `rest`.
+        barrier::heavy();
+        if self.has_work() || self.lacks_poller() {
+            self.notify();
+        }
+    }
+
+    /// Whether somebody else could use a permit now.
+    fn is_permit_asked_for(&self) -> bool {
+        self.permits.wanting() != 0 || self.has_work()
     }
 }

@@ -48,11 +48,16 @@ impl Machine {
 
     /// Ends a search with success: if it was the last one, another machine may
     /// be woken for the work that is left.
-    fn found(&self, g: GRef) -> GRef {
+    pub(super) fn found(&self, g: GRef) -> GRef {
+        self.end_search();
+        g
+    }
+
+    /// The search is over, and there may be more to be found.
+    pub(super) fn end_search(&self) {
         if self.searching.replace(false) && self.shared().permits.stop_search() {
             self.notify();
         }
-        g
     }
 
     /// Looks around for work of others, for a while.

@@ -56,8 +56,6 @@ pub(crate) struct Shared {
     pub(crate) permits: Permits,
     pub(crate) threads: Threads,
     pub(super) global: Injector<Queued>,
-    /// Until when the poller sleeps; zero when it does not.
-    pub(super) poll_until: AtomicU64,
     pub(crate) monitor: Monitor,
     pub(crate) events: Option<EventLog>,
     next_id: AtomicU64,
@@ -87,7 +85,6 @@ impl Shared {
             permits: Permits::new(config.max_procs, config.max_threads),
             threads: Threads::default(),
             global: Injector::new(),
-            poll_until: AtomicU64::new(0),
             monitor: Monitor::new(config.time_slice),
             events: config.records_events.then(EventLog::default),
             next_id: AtomicU64::new(1),
@@ -168,9 +165,8 @@ impl Shared {
                     if self.start_worker(number).is_ok() {
                         return;
                     }
-                    let handed = self.permits.vacate(number, &self.slots);
-                    self.unpark(handed);
                     self.permits.stop_search();
+                    self.unpark(self.permits.vacate(number, &self.slots));
                     // Those that are there have to do; they find the work
                     // when they look next.
                     return;
@@ -211,8 +207,7 @@ impl Shared {
             self.queue_globally(g);
         }
         barrier::heavy();
-        let may_come = self.earliest_timer() != NEVER || self.netpoll.needed().is_some();
-        if self.has_work() || may_come {
+        if self.has_work() || self.lacks_poller() {
             self.notify();
         }
     }

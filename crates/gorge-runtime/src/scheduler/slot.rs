@@ -28,6 +28,8 @@ pub(crate) struct Slot {
     pub(crate) attention: AtomicU32,
     pub(super) inbox: CachePadded<Inbox>,
     pub(crate) parker: Parker,
+    /// Poller: until when it sleeps; zero when it does not.
+    pub(crate) poll_until: AtomicU64,
     /// The machine's thread, while there is one.
     pub(crate) thread: Mutex<Option<ThreadClock>>,
     pub(crate) processor: Processor,
@@ -61,6 +63,7 @@ impl Slot {
             attention: AtomicU32::new(0),
             inbox: CachePadded::new(Inbox::new()),
             parker: Parker::default(),
+            poll_until: AtomicU64::new(0),
             thread: Mutex::new(None),
             processor: Processor::new(number as usize, seed),
         }

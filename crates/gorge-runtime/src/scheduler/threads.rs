@@ -18,7 +18,7 @@ use std::thread;
 /// The handles of a runtime's threads.
 #[derive(Default)]
 pub(crate) struct Threads {
-    handles: Mutex<Vec<(u32, thread::JoinHandle<()>)>>,
+    handles: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
 impl Threads {
@@ -29,16 +29,19 @@ impl Threads {
             if handles.is_empty() {
                 return;
             }
-            for (_, handle) in handles {
+            for handle in handles {
                 // A worker does not panic: user code is caught on its own stack.
                 drop(handle.join());
             }
         }
     }
 
-    /// Forgets a thread that is about to end.
-    fn forget(&self, number: u32) {
-        self.handles.lock().retain(|(other, _)| *other != number);
+    /// Forgets the calling thread, which is about to end.
+    fn forget_this_thread(&self) {
+        let this = thread::current().id();
+        self.handles
+            .lock()
+            .retain(|handle| handle.thread().id() != this);
     }
 }
 
@@ -83,8 +86,7 @@ impl Shared {
         match self.start_machine(number, true) {
             Ok(()) => Ok(number),
             Err(error) => {
-                let handed = self.permits.vacate(number, &self.slots);
-                self.unpark(handed);
+                self.unpark(self.permits.vacate(number, &self.slots));
                 Err(error)
             }
         }
@@ -100,7 +102,7 @@ impl Shared {
         let handle = thread::Builder::new()
             .name(name)
             .spawn(move || live(shared, number, is_dedicated))?;
-        handles.push((number, handle));
+        handles.push(handle);
         Ok(())
     }
 }
@@ -115,7 +117,7 @@ fn live(shared: Arc<Shared>, number: u32, is_dedicated: bool) {
     current::with(&machine, || machine.run());
     drop(machine);
     if !shared.is_shutting_down() {
-        shared.threads.forget(number);
+        shared.threads.forget_this_thread();
     }
 }
 

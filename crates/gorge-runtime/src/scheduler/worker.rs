@@ -34,8 +34,15 @@ impl Machine {
     /// The life of a worker.
     pub(super) fn run(&self) {
         self.begin_tenure();
-        while let Some(g) = self.find_work() {
+        // The first one is the result of the search for which it was started.
+        let mut found = if self.is_special {
+            self.find_special_work()
+        } else {
+            self.find_work_slow()
+        };
+        while let Some(g) = found {
             self.execute(g);
+            found = self.find_work();
         }
     }
 
@@ -43,8 +50,8 @@ impl Machine {
     #[inline]
     fn find_work(&self) -> Option<GRef> {
         let tick = self.processor().advance();
-        if self.slot().requests() != 0 {
-            self.attend();
+        if self.slot().requests() != 0 && !self.attend() {
+            return None;
         }
         if self.is_special {
             return self.find_special_work();
@@ -52,10 +59,13 @@ impl Machine {
         if tick.is_multiple_of(TIMER_INTERVAL) {
             self.expire_own_timers();
         }
-        if tick.is_multiple_of(GLOBAL_INTERVAL)
-            && let Some(g) = self.at_global_interval()
-        {
-            return Some(g);
+        if tick.is_multiple_of(GLOBAL_INTERVAL) {
+            if !self.at_global_interval() {
+                return None;
+            }
+            if let Some(g) = self.take_global_one() {
+                return Some(g);
+            }
         }
         self.take_own().or_else(|| self.find_work_slow())
     }
@@ -73,9 +83,29 @@ impl Machine {
             return self.take_queued();
         }
         self.streak.set(0);
-        self.take_queued()
-            .or_else(|| self.take_next())
-            .or_else(|| self.take_continuation())
+        self.take_oldest()
+    }
+
+    /// Somebody who has waited for long: from the queues or the oldest
+    /// continuation, by turns.
+    #[cold]
+    fn take_oldest(&self) -> Option<GRef> {
+        let queued_first = !self.queued_first.get();
+        self.queued_first.set(queued_first);
+        let found = if queued_first {
+            self.take_queued()
+                .or_else(|| self.take_oldest_continuation())
+        } else {
+            self.take_oldest_continuation()
+                .or_else(|| self.take_queued())
+        };
+        found.or_else(|| self.take_next())
+    }
+
+    fn take_oldest_continuation(&self) -> Option<GRef> {
+        let homed = |all: &mut Vec<GRef>| (!all.is_empty()).then(|| all.remove(0));
+        self.with_continuations(homed)
+            .or_else(|| settle(|| self.processor().oldest().steal()).map(|Queued(g)| g))
     }
 
     /// The goroutine that was made runnable last.
@@ -120,19 +150,21 @@ impl Machine {
         self.with_queue(|queue| inbox.drain(queue));
     }
 
-    /// Now and then: machines that wait for a permit get their turn, the next
-    /// goroutine is timed, and the global queue comes before the own ones.
+    /// Now and then: machines that wait for a permit get their turn, and the next
+    /// goroutine is timed. False when the thread is to end.
     #[cold]
-    fn at_global_interval(&self) -> Option<GRef> {
+    fn at_global_interval(&self) -> bool {
         self.times_next.set(true);
         let shared = self.shared();
         if shared.permits.wanting() != 0
             && shared.clock.now().saturating_sub(self.active_since.get()) > TENURE_NS
+            && !self.pass_permit_on()
         {
-            self.pass_permit_on();
+            self.finish();
+            return false;
         }
         self.look_at_netpoll();
-        self.take_global_one()
+        true
     }
 
     fn take_global_one(&self) -> Option<GRef> {
@@ -140,15 +172,27 @@ impl Machine {
     }
 
     /// Answers requests to the machine. Those to a goroutine that has left are
-    /// answered by its leaving.
+    /// answered by its leaving. False when the thread is to end.
     #[cold]
-    fn attend(&self) {
+    fn attend(&self) -> bool {
         let asked = self.slot().answer(u32::MAX);
-        if self.has_lost_permit() {
-            self.regain_permit();
-        } else if asked & preempt::SLICE_OVER != 0 && self.shared().permits.wanting() != 0 {
-            self.pass_permit_on();
+        let is_over = asked & preempt::SLICE_OVER != 0;
+        if self.is_dedicated {
+            // It looks after its permit itself.
+            self.shares.set(self.shares.get() || is_over);
+            return true;
         }
+        let goes_on = if self.has_lost_permit() {
+            self.regain_permit()
+        } else if is_over && self.shared().permits.wanting() != 0 {
+            self.pass_permit_on()
+        } else {
+            true
+        };
+        if !goes_on {
+            self.finish();
+        }
+        goes_on
     }
 
     pub(super) fn take_global_batch(&self) -> Option<GRef> {
@@ -209,7 +253,9 @@ impl Machine {
             let len = self.with_queue(|queue| queue.len());
             if len > 0 {
                 let choice = self.processor().random_below(len);
-                return self.with_queue(|queue| queue.swap_remove_back(choice));
+                return self
+                    .with_queue(|queue| queue.swap_remove_back(choice))
+                    .map(|g| self.found(g));
             }
             if self.shared().is_over() || !self.rest(false) {
                 self.finish();

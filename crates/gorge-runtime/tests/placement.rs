@@ -1,0 +1,308 @@
+//! Where goroutines run: pinned, child first, weighted; and where they must not
+//! park.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "blocking threads is part of this"
+)]
+
+mod common;
+
+use common::{in_each_placement, in_each_setting, wait_for};
+use gorge_runtime::{Runtime, blocking, go, goroutine, scope, time, yield_now};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+#[test]
+fn a_pinned_goroutine_has_its_thread_to_itself_and_comes_back() {
+    in_each_setting(|runtime| {
+        runtime.run(|| {
+            let name = goroutine::Builder::new().name("pinned").spawn(|| {
+                let before = thread::current().id();
+                let id = goroutine::current().id();
+                let threads = goroutine::pin(|| {
+                    assert_eq!(goroutine::current().id(), id, "the same goroutine");
+                    let own = thread::current().id();
+                    // Parks, and wakes up on the same thread.
+                    for _ in 0..10 {
+                        yield_now();
+                        time::sleep(Duration::from_micros(50));
+                        let elsewhere = go(|| thread::current().id()).join().expect("it ran");
+                        assert_ne!(elsewhere, own, "nobody else runs there");
+                        assert_eq!(thread::current().id(), own);
+                    }
+                    // Nested, it stays where it is.
+                    assert_eq!(goroutine::pin(|| thread::current().id()), own);
+                    blocking(|| thread::sleep(Duration::from_micros(10)));
+                    own
+                });
+                assert_ne!(threads, before);
+                goroutine::current().name().map(str::to_owned)
+            });
+            let name = name.expect("spawned").join().expect("it ran");
+            assert_eq!(name.as_deref(), Some("pinned"));
+        });
+        wait_for(|| runtime.metrics().threads <= runtime.max_procs() + 1);
+    });
+}
+
+#[test]
+fn a_pinned_closure_may_borrow_panic_and_be_cancelled() {
+    in_each_placement(2, |runtime| {
+        runtime.run(|| {
+            let words = vec![1, 2, 3];
+            assert_eq!(goroutine::pin(|| words.iter().sum::<i32>()), 6);
+            let panicking = go(|| goroutine::pin(|| panic!("inside")));
+            let error = panicking.join().expect_err("it panicked");
+            assert!(error.to_string().contains("inside"), "{error}");
+            let dropped = Arc::new(AtomicUsize::new(0));
+            let counted = Counted(dropped.clone());
+            let inside = Arc::new(AtomicBool::new(false));
+            let signal = inside.clone();
+            let endless = go(move || {
+                goroutine::pin(move || {
+                    let _counted = counted;
+                    signal.store(true, Ordering::SeqCst);
+                    goroutine::park_forever()
+                })
+            });
+            wait_for(|| inside.load(Ordering::SeqCst));
+            endless.cancel();
+            let end = endless.join().map(|never: std::convert::Infallible| never);
+            assert!(end.is_err_and(|error| error.is_cancelled()));
+            assert_eq!(dropped.load(Ordering::SeqCst), 1);
+        });
+    });
+}
+
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn many_pinned_goroutines_meet() {
+    in_each_placement(2, |runtime| {
+        let met = Arc::new(AtomicUsize::new(0));
+        runtime.run(|| {
+            scope(|s| {
+                for _ in 0..20 {
+                    s.spawn(|| {
+                        goroutine::pin(|| {
+                            met.fetch_add(1, Ordering::SeqCst);
+                            while met.load(Ordering::SeqCst) < 20 {
+                                thread::sleep(Duration::from_micros(100));
+                            }
+                        });
+                    });
+                }
+            });
+        });
+        wait_for(|| runtime.metrics().threads <= runtime.max_procs() + 2);
+    });
+}
+
+#[test]
+fn a_runtime_ends_with_goroutines_pinned() {
+    in_each_placement(2, |runtime| {
+        let inside = Arc::new(AtomicUsize::new(0));
+        for _ in 0..5 {
+            let inside = inside.clone();
+            drop(runtime.go(move || {
+                goroutine::pin(|| {
+                    inside.fetch_add(1, Ordering::SeqCst);
+                    goroutine::park_forever()
+                })
+            }));
+        }
+        wait_for(|| inside.load(Ordering::SeqCst) == 5);
+    });
+}
+
+#[test]
+fn a_park_where_it_is_forbidden_panics_and_undoes_itself() {
+    in_each_setting(|runtime| {
+        runtime.run(|| {
+            let child = go(|| goroutine::park_forever());
+            let cases: [fn(&gorge_runtime::JoinHandle<std::convert::Infallible>); 5] = [
+                |_| yield_now(),
+                |_| time::sleep(Duration::from_secs(1)),
+                |_| goroutine::park_timeout(Duration::from_secs(1)),
+                |_| blocking(|| ()),
+                |_| scope(|_| ()),
+            ];
+            for case in cases {
+                let child = &child;
+                let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    goroutine::no_park(|| case(child));
+                }));
+                let message = *caught
+                    .expect_err("refused")
+                    .downcast::<&str>()
+                    .expect("text");
+                assert!(message.contains("no_park"), "{message}");
+            }
+            // What need not wait works, and afterwards everything does.
+            goroutine::no_park(|| drop(go(|| ())));
+            yield_now();
+            child.cancel();
+            assert!(child.join().map(|never| never).is_err());
+        });
+    });
+}
+
+#[test]
+fn a_cancel_waits_for_the_end_of_a_section_without_parks() {
+    in_each_placement(2, |runtime| {
+        let (begun, go_on) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let (signal, gate, after) = (
+            begun.clone(),
+            go_on.clone(),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let reached = after.clone();
+        let handle = runtime.go(move || {
+            goroutine::no_park(|| {
+                signal.store(true, Ordering::SeqCst);
+                while !gate.load(Ordering::SeqCst) {
+                    gorge_runtime::checkpoint();
+                    std::hint::spin_loop();
+                }
+            });
+            reached.store(true, Ordering::SeqCst);
+            yield_now();
+        });
+        wait_for(|| begun.load(Ordering::SeqCst));
+        handle.cancel();
+        go_on.store(true, Ordering::SeqCst);
+        assert!(handle.join().is_err_and(|error| error.is_cancelled()));
+        assert!(after.load(Ordering::SeqCst));
+    });
+}
+
+fn child_first() -> goroutine::Builder {
+    goroutine::Builder::new().child_first(true)
+}
+
+#[test]
+fn a_parent_goes_on_when_its_child_waits_or_ends() {
+    in_each_placement(1, |runtime| {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let note = |what: &'static str| {
+            let log = log.clone();
+            move || log.lock().expect("not poisoned").push(what)
+        };
+        let (first, second, parent, third) = (
+            note("child"),
+            note("child again"),
+            note("parent"),
+            note("other"),
+        );
+        runtime.run(move || {
+            let other = go(third);
+            let child = child_first().spawn(move || {
+                first();
+                yield_now();
+                second();
+            });
+            parent();
+            child.expect("spawned").join().expect("it ran");
+            other.join().expect("it ran");
+        });
+        let order = log.lock().expect("not poisoned").clone();
+        assert_eq!(order[..2], ["child", "parent"]);
+        assert_eq!(order.len(), 4);
+    });
+}
+
+#[test]
+fn the_latest_spawned_runs_first_and_the_others_in_order() {
+    in_each_placement(1, |runtime| {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        runtime.run(|| {
+            let all: Vec<_> = (0..5)
+                .map(|i| {
+                    let log = log.clone();
+                    go(move || log.lock().expect("not poisoned").push(i))
+                })
+                .collect();
+            all.into_iter().for_each(|it| it.join().expect("it ran"));
+        });
+        assert_eq!(*log.lock().expect("not poisoned"), [4, 0, 1, 2, 3]);
+    });
+}
+
+#[test]
+fn weighted_goroutines_all_run() {
+    in_each_setting(|runtime| {
+        let ran = Arc::new(AtomicUsize::new(0));
+        runtime.run(|| {
+            let all: Vec<_> = (0..200)
+                .map(|i| {
+                    let ran = ran.clone();
+                    let builder = goroutine::Builder::new().weight(1 + i % 7);
+                    let body = move || {
+                        yield_now();
+                        ran.fetch_add(1, Ordering::SeqCst);
+                    };
+                    builder.spawn(body).expect("spawned")
+                })
+                .collect();
+            all.into_iter().for_each(|it| it.join().expect("it ran"));
+        });
+        assert_eq!(ran.load(Ordering::SeqCst), 200);
+    });
+}
+
+#[test]
+#[should_panic(expected = "at least 1")]
+fn a_weight_of_zero_is_refused() {
+    drop(goroutine::Builder::new().weight(0));
+}
+
+#[test]
+fn a_thread_limit_that_is_too_low_ends_the_process_with_advice() {
+    const CASE: &str = "GORGE_PLACEMENT_CASE";
+    if std::env::var(CASE).is_ok() {
+        let runtime = Runtime::builder()
+            .max_procs(1)
+            .max_threads(1)
+            .build()
+            .expect("a runtime");
+        runtime.run(|| {
+            for _ in 0..100 {
+                go(|| {
+                    loop {
+                        thread::sleep(Duration::from_secs(3600));
+                    }
+                });
+            }
+            goroutine::park_forever()
+        });
+    }
+    let output = std::process::Command::new(std::env::current_exe().expect("this test"))
+        .args([
+            "--exact",
+            "a_thread_limit_that_is_too_low_ends_the_process_with_advice",
+        ])
+        .arg("--nocapture")
+        .env(CASE, "1")
+        .output()
+        .expect("it starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("limit of 9 threads"), "{errors}");
+    assert!(
+        errors.contains("fatal error: thread exhaustion"),
+        "{errors}"
+    );
+    assert!(errors.contains("max_threads"), "{errors}");
+}
