@@ -4,7 +4,7 @@
 //! there is somebody who records.
 
 use crate::goroutine::GoroutineId;
-use crate::scheduler::Machine;
+use crate::scheduler::{Machine, Shared};
 use parking_lot::Mutex;
 
 /// Something that a machine did.
@@ -24,6 +24,12 @@ pub enum Event {
     Continuation(GoroutineId),
     /// The machine took the newest of its own continuations.
     Pop(GoroutineId),
+    /// The machine took the oldest of its own continuations, because that had
+    /// waited for long.
+    Age(GoroutineId),
+    /// A continuation of the machine's was left to whoever comes, because the
+    /// machine has no permit.
+    Surrender(GoroutineId),
     /// The machine took a goroutine from the processor with this number.
     Steal(GoroutineId, u32),
     /// A goroutine handed a closure to the blocking pool.
@@ -41,6 +47,15 @@ impl EventLog {
     }
 }
 
+impl Shared {
+    /// Tells whoever listens what was done to a machine by somebody else.
+    pub(crate) fn emit(&self, machine: u32, event: Event) {
+        if let Some(log) = &self.events {
+            log.0.lock().push((machine, event));
+        }
+    }
+}
+
 /// Tells whoever listens.
 #[inline(always)]
 pub(crate) fn emit(machine: &Machine, event: Event) {
@@ -51,7 +66,5 @@ pub(crate) fn emit(machine: &Machine, event: Event) {
 
 #[cold]
 fn record(machine: &Machine, event: Event) {
-    if let Some(log) = &machine.shared().events {
-        log.0.lock().push((machine.number(), event));
-    }
+    machine.shared().emit(machine.number(), event);
 }

@@ -107,47 +107,6 @@ fn a_sleep_without_end_does_not_disturb_a_short_one() {
     });
 }
 
-// TestAfterQueuing
-#[test]
-fn sleeps_end_in_the_order_of_their_deadlines() {
-    const SLOTS: [usize; 13] = [5, 3, 6, 6, 6, 1, 1, 2, 7, 9, 4, 8, 0];
-    in_each_placement(1, |runtime| {
-        // Until the first deadline is so late that all were asleep before.
-        let mut lead = Duration::from_millis(5);
-        loop {
-            let first = Instant::now() + lead;
-            let (order, asleep) = runtime.run(|| sleep_in_slots(&SLOTS, first));
-            assert_eq!(order.len(), SLOTS.len());
-            if asleep < first {
-                assert!(order.is_sorted(), "{order:?}");
-                break;
-            }
-            lead *= 2;
-        }
-    });
-}
-
-/// The slots in the order in which their sleepers woke, and when all slept.
-fn sleep_in_slots(slots: &[usize], first: Instant) -> (Vec<usize>, Instant) {
-    let order = Arc::new(Mutex::new(Vec::new()));
-    let started = Arc::new(AtomicUsize::new(0));
-    let sleepers: Vec<_> = slots
-        .iter()
-        .map(|&slot| {
-            let (order, started) = (order.clone(), started.clone());
-            go(move || {
-                started.fetch_add(1, Ordering::Relaxed);
-                sleep_until_exactly(first + Duration::from_micros(100) * slot as u32);
-                order.lock().push(slot);
-            })
-        })
-        .collect();
-    wait_for(|| started.load(Ordering::Relaxed) == slots.len());
-    let asleep = Instant::now();
-    join_all(sleepers);
-    (std::mem::take(&mut order.lock()), asleep)
-}
-
 #[test]
 fn short_sleeps_end_beside_a_crowd_of_long_ones() {
     in_each_placement(2, |runtime| {

@@ -365,6 +365,8 @@ impl Machine {
             self.shared.queue_globally(g);
         }
         while let Some(g) = processor.pop_continuation() {
+            // SAFETY: a queued goroutine is alive.
+            trace::emit(self, Event::Surrender(unsafe { g.as_ref() }.id()));
             self.shared.queue_globally(g);
         }
         self.notify();

@@ -13,7 +13,7 @@ use crate::park::{CANCELLABLE, Claim, Outcome, Owner};
 use crate::primitive::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::primitive::barrier;
 use crate::timer::{Clock, NEVER};
-use crate::trace::EventLog;
+use crate::trace::{Event, EventLog};
 use crossbeam_deque::Injector;
 use gorge_coroutine::{StackClasses, StackError, StackPool};
 use parking_lot::{Condvar, Mutex};
@@ -157,7 +157,8 @@ impl Shared {
 
     #[cold]
     fn wake_one(&self) {
-        while self.permits.begin_wake() {
+        // Machines that end are not replaced.
+        while !self.is_over() && self.permits.begin_wake() {
             match self.permits.grant(&self.slots) {
                 // The woken machine is the searcher that was counted.
                 Grant::Wake(number) => return self.slots.get(number).parker.unpark(),
@@ -200,10 +201,12 @@ impl Shared {
         let victim = &slot.processor;
         let queued = || settle(|| victim.stealer().steal());
         let oldest = || settle(|| victim.oldest().steal());
-        while let Some(Queued(g)) = queued()
-            .or_else(oldest)
-            .or_else(|| victim.take_next().map(Queued))
-        {
+        while let Some(Queued(g)) = queued().or_else(|| victim.take_next().map(Queued)) {
+            self.queue_globally(g);
+        }
+        while let Some(Queued(g)) = oldest() {
+            // SAFETY: taken from a queue, so alive.
+            self.emit(slot.number(), Event::Surrender(unsafe { g.as_ref() }.id()));
             self.queue_globally(g);
         }
         barrier::heavy();

@@ -104,8 +104,11 @@ impl Machine {
 
     fn take_oldest_continuation(&self) -> Option<GRef> {
         let homed = |all: &mut Vec<GRef>| (!all.is_empty()).then(|| all.remove(0));
-        self.with_continuations(homed)
-            .or_else(|| settle(|| self.processor().oldest().steal()).map(|Queued(g)| g))
+        let own = || settle(|| self.processor().oldest().steal()).map(|Queued(g)| g);
+        let oldest = self.with_continuations(homed).or_else(own)?;
+        // SAFETY: a queued goroutine is alive.
+        trace::emit(self, Event::Age(unsafe { oldest.as_ref() }.id()));
+        Some(oldest)
     }
 
     /// The goroutine that was made runnable last.
