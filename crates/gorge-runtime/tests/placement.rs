@@ -1,6 +1,7 @@
 //! Where goroutines run: pinned, child first, weighted; and where they must not
 //! park.
 
+#![allow(clippy::disallowed_types, reason = "a lock that is held for a moment")]
 #![allow(
     clippy::disallowed_methods,
     reason = "blocking threads is part of this"

@@ -1,5 +1,6 @@
 //! Virtual time and seeded choices: timers to the nanosecond, without waiting.
 
+#![allow(clippy::disallowed_types, reason = "a lock that is held for a moment")]
 #![allow(
     clippy::disallowed_methods,
     reason = "real time is compared with virtual time"

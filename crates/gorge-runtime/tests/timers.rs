@@ -11,7 +11,6 @@
 mod common;
 
 use common::{in_each_placement, in_each_setting, wait_for};
-use gorge_runtime::park::{CancelMode, Outcome, Wait, WaitReason, park};
 use gorge_runtime::{Goroutine, JoinHandle, go, goroutine, yield_now};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -27,19 +26,6 @@ const CROWD: usize = if cfg!(gorge_tsan) { 2_000 } else { 100_000 };
 fn join_all<T>(handles: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<T> {
     let joined = handles.into_iter().map(JoinHandle::join);
     joined.map(|result| result.expect("it ended")).collect()
-}
-
-/// A sleep whose end the caller chose before it had to compute it.
-fn sleep_until_exactly(deadline: Instant) {
-    let wait = Wait {
-        reason: WaitReason::Sleep,
-        object: 0,
-        deadline: Some(deadline),
-        cancel: CancelMode::Withhold,
-    };
-    // SAFETY: nothing is published.
-    let outcome = unsafe { park(wait, |_| {}, || {}) };
-    assert_eq!(outcome, Ok(Outcome::TimedOut));
 }
 
 fn assert_lasts(duration: Duration) {

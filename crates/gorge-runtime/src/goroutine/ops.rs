@@ -4,7 +4,6 @@
 //! parks instead.
 
 use super::Goroutine;
-use super::no_park::check_may_park;
 use crate::cancel;
 use crate::park::{self, CancelMode, Outcome, Wait, WaitReason};
 use crate::primitive::atomic::Ordering;
@@ -30,7 +29,6 @@ pub fn current() -> Goroutine {
 pub fn yield_now() {
     match machine::machine_in_goroutine() {
         Some(machine) => {
-            check_may_park();
             if machine.yield_now() {
                 cancel::deliver();
             }

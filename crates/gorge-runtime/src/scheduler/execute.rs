@@ -5,7 +5,7 @@ use super::machine::Machine;
 use super::processor::bump;
 use crate::error::Failure;
 use crate::goroutine::{Completion, G, GRef, NO_HOME, Run};
-use crate::park::{self, CLAIMED};
+use crate::park::{self, CLAIMED, NO_PARK};
 use crate::primitive::atomic::Ordering;
 use crate::trace::{self, Event};
 use gorge_coroutine::fiber::{Fiber, Resumed, Suspender};
@@ -36,10 +36,15 @@ impl Machine {
     /// Goroutine: goes to the tail of its queue. True when a cancel is to be
     /// delivered instead.
     pub(crate) fn yield_now(&self) -> bool {
-        if !self.is_running() {
+        let Some(g) = self.running_or_none() else {
             return false;
+        };
+        // SAFETY: the running goroutine is alive.
+        let cell = unsafe { &g.as_ref().cell };
+        if cell.load().has(NO_PARK) {
+            crate::goroutine::check_may_park();
         }
-        if crate::cancel::is_pending() {
+        if cell.cancel_requested() && crate::cancel::is_pending() {
             return true;
         }
         // SAFETY: a goroutine runs here, and this is its stack.
@@ -167,6 +172,7 @@ impl Machine {
         // SAFETY: as in `left`.
         let shared_g = unsafe { g.as_ref() };
         trace::emit(self, Event::Continuation(shared_g.id()));
+        self.has_continuations.set(true);
         if shared_g.home() == NO_HOME && !self.is_dedicated {
             self.processor().push_continuation(g);
             self.notify();

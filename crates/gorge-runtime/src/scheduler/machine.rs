@@ -32,6 +32,8 @@ pub(crate) struct Machine {
     queue: UnsafeCell<VecDeque<GRef>>,
     /// Homed parents that started a child first, oldest first.
     continuations: UnsafeCell<Vec<GRef>>,
+    /// Whether any continuation may be kept here.
+    pub(super) has_continuations: Cell<bool>,
     /// The homed goroutine to run next. At most one of this and the
     /// processor's `next` is set.
     pub(super) next: Cell<Option<GRef>>,
@@ -75,6 +77,7 @@ impl Machine {
             covered: Cell::new(None),
             queue: UnsafeCell::new(VecDeque::with_capacity(64)),
             continuations: UnsafeCell::new(Vec::new()),
+            has_continuations: Cell::new(false),
             next: Cell::new(None),
             searching: Cell::new(false),
             streak: Cell::new(0),
@@ -325,6 +328,7 @@ impl Machine {
     }
 
     /// Queues a goroutine last.
+    #[inline]
     pub(super) fn queue_last(&self, g: GRef) {
         // SAFETY: a goroutine that is being queued is alive.
         match unsafe { g.as_ref() }.home() {

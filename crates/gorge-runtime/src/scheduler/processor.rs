@@ -154,7 +154,12 @@ impl Processor {
     #[inline]
     pub(crate) fn pop(&self) -> Option<GRef> {
         // SAFETY: called by the owner.
-        unsafe { self.owned() }.queue.pop().map(|Queued(g)| g)
+        let queue = &unsafe { self.owned() }.queue;
+        // Inlined, unlike the rest, which is for a queue with something in it.
+        if queue.is_empty() {
+            return None;
+        }
+        queue.pop().map(|Queued(g)| g)
     }
 
     /// Owner: the queue that stolen goroutines go to.

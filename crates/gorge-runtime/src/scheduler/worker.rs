@@ -71,7 +71,7 @@ impl Machine {
     }
 
     /// Whatever is queued on this machine.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_own(&self) -> Option<GRef> {
         if self.streak.get() < STREAK_MAX {
             let newest = self.take_next().or_else(|| self.take_continuation());
@@ -120,11 +120,22 @@ impl Machine {
     /// The parent that started a child first last.
     #[inline]
     fn take_continuation(&self) -> Option<GRef> {
+        if self.has_continuations.get() {
+            self.take_newest_continuation()
+        } else {
+            None
+        }
+    }
+
+    fn take_newest_continuation(&self) -> Option<GRef> {
         let homed = self.with_continuations(Vec::pop);
-        let newest = homed.or_else(|| self.processor().pop_continuation())?;
-        // SAFETY: a queued goroutine is alive.
-        trace::emit(self, Event::Pop(unsafe { newest.as_ref() }.id()));
-        Some(newest)
+        let newest = homed.or_else(|| self.processor().pop_continuation());
+        match newest {
+            // SAFETY: a queued goroutine is alive.
+            Some(g) => trace::emit(self, Event::Pop(unsafe { g.as_ref() }.id())),
+            None => self.has_continuations.set(false),
+        }
+        newest
     }
 
     /// The first of the machine's queue or of the processor's, by turns: turns
