@@ -53,7 +53,7 @@ fn a_pinned_goroutine_has_its_thread_to_itself_and_comes_back() {
 fn a_pinned_closure_may_borrow_panic_and_be_cancelled() {
     in_each_placement(2, |runtime| {
         runtime.run(|| {
-            let words = vec![1, 2, 3];
+            let words = [1, 2, 3];
             assert_eq!(goroutine::pin(|| words.iter().sum::<i32>()), 6);
             let panicking = go(|| goroutine::pin(|| panic!("inside")));
             let error = panicking.join().expect_err("it panicked");
@@ -152,7 +152,7 @@ fn a_park_where_it_is_forbidden_panics_and_undoes_itself() {
             goroutine::no_park(|| drop(go(|| ())));
             yield_now();
             child.cancel();
-            assert!(child.join().map(|never| never).is_err());
+            assert!(child.join().is_err());
         });
     });
 }

@@ -5,9 +5,10 @@ pub use gorge_channel as channel;
 pub use gorge_channel::context;
 pub use gorge_patterns as patterns;
 pub use gorge_runtime::{
-    BuildError, Builder, Goroutine, GoroutineDump, GoroutineId, GoroutineSnapshot, GoroutineState,
-    JoinError, JoinHandle, Runtime, block_on, blocking, go, goroutine, max_procs, num_goroutines,
-    run, scope, stack, time, yield_now,
+    BuildError, Builder, DurationHistogram, Goroutine, GoroutineDump, GoroutineId,
+    GoroutineSnapshot, GoroutineState, JoinError, JoinHandle, Runtime, RuntimeMetrics,
+    WorkerMetrics, block_on, blocking, checkpoint, go, goroutine, max_procs, netpoll,
+    num_goroutines, run, scope, set_max_procs, stack, time, yield_now,
 };
 pub use gorge_sync as sync;
 

@@ -8,8 +8,8 @@
 //! * Blocked without a word: the thread has used no processor time between
 //!   two looks and sleeps in the kernel. The same.
 //! * Computing: after a time slice the goroutine is asked to give way. If it has
-//!   not a millisecond later, and work waits, its permit goes to another
-//!   machine; of such hogs at most as many run beside the permits as there
+//!   not after another millisecond on the processor, and work waits, its permit
+//!   goes to another machine; of such hogs at most as many run beside the permits as there
 //!   are permits.
 //!
 //! A machine that blocks loses its permit after ten milliseconds even if nothing
@@ -22,8 +22,9 @@ use crate::scheduler::permits::{ACTIVE, LOST};
 use crate::scheduler::{Shared, Slot};
 use std::time::Duration;
 
-/// How long a hog may take to answer.
-const GRACE_NS: u64 = 1_000_000;
+/// How much processor time a hog may use before it answers. Not real time: its
+/// thread may have to wait for its turn.
+const GRACE: Duration = Duration::from_millis(1);
 
 /// How long a machine may block and keep its permit, when nothing waits for it.
 const BLOCKED_MAX_NS: u64 = 10_000_000;
@@ -47,8 +48,8 @@ struct Seen {
     steps_since: u64,
     /// The thread's processor time at the last look.
     used: Option<Duration>,
-    /// When the goroutine was asked to give way.
-    asked: Option<u64>,
+    /// The thread's processor time when the goroutine was asked to give way.
+    asked: Option<Duration>,
     /// The permit was taken from a hog.
     is_hog: bool,
 }
@@ -170,7 +171,7 @@ impl Seen {
         drop(thread);
         match self.asked {
             None if now - self.since >= slice_ns => {
-                self.asked = Some(now);
+                self.asked = used;
                 slot.end_slice();
                 shared
                     .monitor
@@ -180,7 +181,7 @@ impl Seen {
                 *acted = true;
                 None
             }
-            Some(asked) if now - asked >= GRACE_NS => Some(Cause::Hog),
+            Some(asked) if used? - asked >= GRACE => Some(Cause::Hog),
             _ => None,
         }
     }

@@ -209,11 +209,16 @@ impl Machine {
         goes_on
     }
 
+    /// This machine's share of the global queue: what is left for the others is
+    /// not homed here before they come.
     pub(super) fn take_global_batch(&self) -> Option<GRef> {
         let global = &self.shared().global;
-        self.processor()
-            .with_queue(|queue| settle(|| global.steal_batch_and_pop(queue)))
-            .map(|Queued(g)| g)
+        let share = global.len() / self.procs() + 1;
+        if share == 1 {
+            return self.take_global_one();
+        }
+        let take = |queue: &_| settle(|| global.steal_batch_with_limit_and_pop(queue, share));
+        self.processor().with_queue(take).map(|Queued(g)| g)
     }
 
     fn expire_own_timers(&self) {
