@@ -34,7 +34,8 @@ const PAUSE_PER_G_NS: u64 = 4_000;
 #[derive(Default)]
 pub(super) struct Memory {
     cool_at: u64,
-    is_cool: bool,
+    /// Nothing was left to give back, when machines had become active this often.
+    cool_since: Option<u32>,
     sweep_at: u64,
     /// The next G of the sweep that goes on; `None` between two sweeps.
     position: Option<usize>,
@@ -48,7 +49,8 @@ impl Memory {
     pub(super) fn look(&mut self, shared: &Shared, now: u64) -> bool {
         if now >= self.cool_at {
             self.cool_at = now + COOL_INTERVAL_NS;
-            self.is_cool = cool(shared);
+            let activations = shared.monitor.activations();
+            self.cool_since = cool(shared).then_some(activations);
         }
         if self.position.is_none() && now >= self.sweep_at {
             let pause = shared.store.len() as u64 * PAUSE_PER_G_NS;
@@ -62,7 +64,8 @@ impl Memory {
                 break;
             }
         }
-        self.is_cool && self.position.is_none() && !self.is_early && now < self.sweep_at
+        let is_cool = self.cool_since == Some(shared.monitor.activations());
+        is_cool && self.position.is_none() && !self.is_early && now < self.sweep_at
     }
 
     /// Looks at some Gs; returns where to go on.

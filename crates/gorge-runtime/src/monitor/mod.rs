@@ -47,6 +47,8 @@ pub(crate) struct Monitor {
     asleep: AtomicBool,
     woken: Mutex<bool>,
     changed: Condvar,
+    /// How often a machine became active.
+    activations: AtomicU32,
     /// The time, in units of [`EPOCH_SHIFT`], as of the last look.
     epoch: AtomicU32,
     pub(crate) counts: Counts,
@@ -85,6 +87,7 @@ impl Monitor {
             asleep: AtomicBool::new(false),
             woken: Mutex::new(false),
             changed: Condvar::new(),
+            activations: AtomicU32::new(0),
             epoch: AtomicU32::new(0),
             counts: Counts::default(),
         }
@@ -96,10 +99,16 @@ impl Monitor {
         self.epoch.load(Ordering::Relaxed)
     }
 
+    /// How often a machine became active so far.
+    fn activations(&self) -> u32 {
+        self.activations.load(Ordering::Relaxed)
+    }
+
     /// A machine has become active, at this time.
     pub(crate) fn see_activity(&self, now: u64) {
         self.epoch
             .store((now >> EPOCH_SHIFT) as u32, Ordering::Relaxed);
+        self.activations.fetch_add(1, Ordering::Relaxed);
         // Pairs with the heavy barrier of `sleep_while_idle`: either that side
         // sees the permit that was taken before this, or we see it asleep.
         barrier::light();
