@@ -197,6 +197,13 @@ fn endless_loops_do_not_exhaust_threads_and_checkpoints_end_them() {
     in_each_placement(2, |runtime| {
         let stop = Arc::new(AtomicBool::new(false));
         let (loops, hogs) = runtime.run(|| {
+            // As many as processors never give way: the first in the queue, and the
+            // latest, which is next.
+            let start_hog = || {
+                let stop = stop.clone();
+                go(move || hog(&stop))
+            };
+            let first = start_hog();
             let loops: Vec<_> = (0..LOOPS)
                 .map(|_| {
                     go(|| {
@@ -206,9 +213,7 @@ fn endless_loops_do_not_exhaust_threads_and_checkpoints_end_them() {
                     })
                 })
                 .collect();
-            // As many as processors never give way.
-            let hogs = [stop.clone(), stop.clone()].map(|stop| go(move || hog(&stop)));
-            (loops, hogs)
+            (loops, [first, start_hog()])
         });
         wait_for(|| runtime.metrics().hogs >= 2);
         assert!(runtime.metrics().threads <= 2 * 2 + 2);

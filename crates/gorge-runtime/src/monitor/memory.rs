@@ -9,7 +9,7 @@
 //! its time on it: three seconds after ten thousand goroutines have parked, their
 //! stacks occupy what they use. With a million it takes half a minute.
 
-use super::span;
+use super::{is_idle, span};
 use crate::goroutine::{G, Run};
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::Shared;
@@ -34,11 +34,13 @@ const PAUSE_PER_G_NS: u64 = 4_000;
 #[derive(Default)]
 pub(super) struct Memory {
     cool_at: u64,
-    /// Nothing was left to give back, when machines had become active this often.
-    cool_since: Option<u32>,
+    /// Nothing was left of kept stacks in this spell of idleness.
+    cool_in: Option<u32>,
     sweep_at: u64,
     /// The next G of the sweep that goes on; `None` between two sweeps.
     position: Option<usize>,
+    /// The spell of idleness in which the latest sweep began.
+    swept_in: Option<u32>,
     /// A sweep saw goroutines that have not been parked for long enough.
     is_early: bool,
 }
@@ -49,14 +51,15 @@ impl Memory {
     pub(super) fn look(&mut self, shared: &Shared, now: u64) -> bool {
         if now >= self.cool_at {
             self.cool_at = now + COOL_INTERVAL_NS;
-            let activations = shared.monitor.activations();
-            self.cool_since = cool(shared).then_some(activations);
+            let spell = idle_spell(shared);
+            self.cool_in = if cool(shared) { spell } else { None };
         }
         if self.position.is_none() && now >= self.sweep_at {
             let pause = shared.store.len() as u64 * PAUSE_PER_G_NS;
             self.sweep_at = now + pause.max(SWEEP_INTERVAL_NS);
             self.position = Some(0);
             self.is_early = false;
+            self.swept_in = idle_spell(shared);
         }
         while let Some(position) = self.position {
             self.position = self.sweep(shared, position);
@@ -64,8 +67,9 @@ impl Memory {
                 break;
             }
         }
-        let is_cool = self.cool_since == Some(shared.monitor.activations());
-        is_cool && self.position.is_none() && !self.is_early && now < self.sweep_at
+        let is_swept = self.position.is_none() && !self.is_early;
+        let spell = idle_spell(shared);
+        spell.is_some() && self.cool_in == spell && is_swept && self.swept_in == spell
     }
 
     /// Looks at some Gs; returns where to go on.
@@ -87,6 +91,13 @@ impl Memory {
         counts.shrunk.fetch_add(shrunk, Ordering::Relaxed);
         next
     }
+}
+
+/// Numbers the times that the runtime is idle: nothing parks, and no stack is kept
+/// anew, within one. `None` when a machine is active.
+fn idle_spell(shared: &Shared) -> Option<u32> {
+    let activations = shared.monitor.activations();
+    is_idle(shared).then_some(activations)
 }
 
 /// One step of giving unneeded stacks back. True when there was nothing to do.
