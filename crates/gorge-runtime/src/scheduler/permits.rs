@@ -27,9 +27,11 @@
 //! many machines search for work. The argument that no wake-up is lost stands in
 //! `README.md`, "Sleeping and waking".
 
+mod state;
+
 use crate::primitive::atomic::{AtomicU32, AtomicUsize, Ordering};
 use crate::primitive::{RawLock, UnsafeCell};
-use std::collections::VecDeque;
+use state::State;
 
 /// Without a permit, asleep or about to be.
 pub(crate) const IDLE: u32 = 0;
@@ -59,22 +61,6 @@ pub(crate) struct Permits {
     poller: AtomicU32,
     lock: RawLock,
     state: UnsafeCell<State>,
-}
-
-struct State {
-    free: usize,
-    limit: usize,
-    /// Machines that sleep or are about to, the latest last.
-    idle: Vec<u32>,
-    /// Machines that wait for a permit, the first first.
-    wanting: VecDeque<u32>,
-    /// The idle machine that waits for timers and readiness.
-    poller: Option<u32>,
-    /// Numbers of machines that have ended.
-    vacant: Vec<u32>,
-    /// The largest number ever given.
-    numbers: u32,
-    numbers_max: u32,
 }
 
 /// What came of an attempt to wake a machine.
@@ -123,16 +109,7 @@ impl Permits {
             limit: AtomicUsize::new(limit),
             poller: AtomicU32::new(0),
             lock: RawLock::new(),
-            state: UnsafeCell::new(State {
-                free: limit,
-                limit,
-                idle: Vec::new(),
-                wanting: VecDeque::new(),
-                poller: None,
-                vacant: Vec::new(),
-                numbers: 0,
-                numbers_max: machines_max,
-            }),
+            state: UnsafeCell::new(State::new(limit, machines_max)),
         }
     }
 
@@ -458,51 +435,5 @@ impl Permits {
     /// Calls `f` with every idle machine, which stays idle meanwhile.
     pub(crate) fn for_each_idle(&self, f: impl FnMut(u32)) {
         self.with(|state| state.idle.iter().copied().for_each(f));
-    }
-}
-
-impl State {
-    /// Gives a permit to the first machine that is wanting, or makes it free.
-    fn release(&mut self, standings: &impl Standings) -> Option<u32> {
-        let first = self.wanting.pop_front();
-        match first {
-            Some(number) => standings.of(number).store(ACTIVE, Ordering::Release),
-            None => self.free += 1,
-        }
-        first
-    }
-
-    /// The machine that fell asleep last; the poller only when no other sleeps.
-    fn take_idle(&mut self) -> Option<u32> {
-        let last = *self.idle.last()?;
-        let number = if self.poller == Some(last) && self.idle.len() > 1 {
-            self.idle[self.idle.len() - 2]
-        } else {
-            last
-        };
-        self.forget(number);
-        Some(number)
-    }
-
-    fn take_number(&mut self) -> Option<u32> {
-        self.vacant.pop().or_else(|| {
-            (self.numbers < self.numbers_max).then(|| {
-                self.numbers += 1;
-                self.numbers
-            })
-        })
-    }
-
-    /// Takes a machine out of the lists of those that sleep or wait.
-    fn forget(&mut self, number: u32) {
-        if let Some(place) = self.idle.iter().rposition(|&idle| idle == number) {
-            self.idle.remove(place);
-        }
-        if let Some(place) = self.wanting.iter().position(|&wanting| wanting == number) {
-            self.wanting.remove(place);
-        }
-        if self.poller == Some(number) {
-            self.poller = None;
-        }
     }
 }
