@@ -4,7 +4,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "what is measured is real time")]
 
-use gorge_runtime::{Runtime, go, goroutine, time};
+use gorge_runtime::{Runtime, go, goroutine, stack, time};
 use std::env;
 use std::fs;
 use std::process::Command;
@@ -134,14 +134,14 @@ fn resident_bytes() -> usize {
 }
 
 #[inline(never)]
-fn use_stack(bytes: usize) -> u64 {
-    let frame = std::hint::black_box([1u8; 4096]);
-    let rest = if bytes > 4096 {
-        use_stack(bytes - 4096)
+fn use_stack(floor: usize) -> u64 {
+    let frame = std::hint::black_box([1u8; 1024]);
+    let rest = if stack::remaining() > floor {
+        use_stack(floor)
     } else {
         0
     };
-    rest + u64::from(frame[bytes % 4096])
+    rest + u64::from(frame[floor % 1024])
 }
 
 fn gives_memory_back() {
@@ -155,7 +155,8 @@ fn gives_memory_back() {
     let runtime = runtime();
     for _ in 0..COUNT {
         drop(runtime.go(|| {
-            std::hint::black_box(use_stack(128 * 1024));
+            let floor = stack::remaining() - 128 * 1024;
+            std::hint::black_box(use_stack(floor));
             goroutine::park_forever()
         }));
     }

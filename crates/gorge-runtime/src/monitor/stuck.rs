@@ -52,6 +52,8 @@ struct Seen {
     asked: Option<Duration>,
     /// The permit was taken from a hog.
     is_hog: bool,
+    /// The permit was taken, and nobody has been told why yet.
+    untold: Option<Cause>,
 }
 
 /// Why a machine does not come back to its loop.
@@ -77,6 +79,9 @@ impl Watch {
             if standing != LOST {
                 seen.is_hog = false;
             }
+            if standing == LOST {
+                seen.tell(shared, slot, now, &mut self.warnings);
+            }
             if standing != ACTIVE || !seen.stands_still(slot, now) {
                 continue;
             }
@@ -87,13 +92,13 @@ impl Watch {
             if !blocks_for_long && !is_work_waiting(shared, now) {
                 continue;
             }
-            acted |= self.take(shared, slot, cause);
+            acted |= self.take(shared, slot, cause, now);
         }
         acted
     }
 
     /// Gives the machine's permit, and what it has queued, to others.
-    fn take(&mut self, shared: &Shared, slot: &Slot, cause: Cause) -> bool {
+    fn take(&mut self, shared: &Shared, slot: &Slot, cause: Cause, now: u64) -> bool {
         let hogs = self.seen.iter().filter(|seen| seen.is_hog).count();
         if cause == Cause::Hog && hogs >= shared.permits.limit() {
             return false;
@@ -107,10 +112,13 @@ impl Watch {
             return false;
         };
         seen.is_hog = cause == Cause::Hog;
+        seen.untold = (cause != Cause::Announced).then_some(cause);
         slot.lose_permit();
         shared.unpark(handed);
         shared.take_queues_of(slot);
-        self.warnings.count(shared, slot, cause);
+        count(shared, cause);
+        // A hog has had its time.
+        seen.tell(shared, slot, now, &mut self.warnings);
         true
     }
 }
@@ -133,6 +141,18 @@ impl Seen {
             (self.steps, self.steps_since, self.used) = (steps, now, None);
         }
         true
+    }
+
+    /// Warns of a goroutine that has been stuck for long, once its permit is gone:
+    /// not of one that waits for a page of memory.
+    fn tell(&mut self, shared: &Shared, slot: &Slot, now: u64, warnings: &mut Warnings) {
+        let is_long = now - self.since >= BLOCKED_MAX_NS;
+        if is_long
+            && self.is_true_of(slot)
+            && let Some(cause) = self.untold.take()
+        {
+            warnings.warn(shared, slot, cause);
+        }
     }
 
     /// Whether nothing has changed since the last look.
@@ -185,6 +205,17 @@ impl Seen {
             _ => None,
         }
     }
+}
+
+/// Counts a permit that was taken.
+fn count(shared: &Shared, cause: Cause) {
+    let counts = &shared.monitor.counts;
+    let count = match cause {
+        Cause::Hog => &counts.hogs,
+        Cause::Blocked => &counts.blocked,
+        Cause::Announced => &counts.announced,
+    };
+    count.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Whether a machine would find something to do.

@@ -17,16 +17,9 @@ pub(super) struct Warnings {
 }
 
 impl Warnings {
-    /// Counts a permit that was taken from a machine, and warns if others are at
-    /// home there.
-    pub(super) fn count(&mut self, shared: &Shared, slot: &Slot, cause: Cause) {
-        let counts = &shared.monitor.counts;
-        let count = match cause {
-            Cause::Hog => &counts.hogs,
-            Cause::Blocked => &counts.blocked,
-            Cause::Announced => &counts.announced,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
+    /// A machine is stuck, and its permit was taken: warns if others are at home
+    /// there.
+    pub(super) fn warn(&mut self, shared: &Shared, slot: &Slot, cause: Cause) {
         let Some(g) = slot.running() else {
             return;
         };
@@ -36,10 +29,12 @@ impl Warnings {
         let siblings = slot
             .residents()
             .saturating_sub(u32::from(g.home() == slot.number()));
-        if cause == Cause::Announced || siblings == 0 {
+        if siblings == 0 {
             return;
         }
-        counts
+        shared
+            .monitor
+            .counts
             .stranded
             .fetch_add(u64::from(siblings), Ordering::Relaxed);
         let site = g.site();
