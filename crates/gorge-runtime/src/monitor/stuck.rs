@@ -19,7 +19,7 @@ use super::warning::Warnings;
 use crate::primitive::atomic::Ordering;
 use crate::primitive::barrier;
 use crate::scheduler::permits::{ACTIVE, LOST};
-use crate::scheduler::{Shared, Slot};
+use crate::scheduler::{Crew, Shared, Slot};
 use std::time::Duration;
 
 /// How long a hog may take to answer.
@@ -71,7 +71,12 @@ impl Watch {
             if standing != LOST {
                 seen.is_hog = false;
             }
-            if standing != ACTIVE || !seen.stands_still(slot, now) {
+            if standing != ACTIVE {
+                // What it runs next begins when it is seen again.
+                seen.progress = Seen::NOTHING;
+                continue;
+            }
+            if !seen.stands_still(slot, now) {
                 continue;
             }
             let Some(cause) = seen.cause(slot, now, slice_ns, &mut acted, shared) else {
@@ -110,6 +115,10 @@ impl Watch {
 }
 
 impl Seen {
+    /// The progress of a machine that has not been seen with a permit since it
+    /// lost or left one: like no other, but once in four billion runs.
+    const NOTHING: (u32, u32) = (u32::MAX, u32::MAX);
+
     /// Compares with the last look.
     fn stands_still(&mut self, slot: &Slot, now: u64) -> bool {
         let progress = progress(slot);

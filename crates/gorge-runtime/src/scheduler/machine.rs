@@ -4,6 +4,7 @@
 //! it keeps in a queue of its own, which no other thread touches: they cost no
 //! atomic operation to queue. What others touch is in its [`Slot`].
 
+use super::crew::Crew;
 use super::permits::{ACTIVE, LOST};
 use super::preempt;
 use super::processor::Processor;
@@ -209,7 +210,7 @@ impl Machine {
             // SAFETY: the running goroutine calls this, on its stack.
             unsafe { self.give_way() };
         } else {
-            self.begin_tenure();
+            super::sleeper::Sleeper::begin_tenure(self);
         }
     }
 
@@ -356,10 +357,11 @@ impl Machine {
     }
 
     /// Goroutine: answers what it is asked for. Returns whether it has to give
-    /// way. Its permit the machine sees to when it is back in its loop.
+    /// way. That and its permit the machine sees to when it is back in its loop:
+    /// others may wait for its permit, not only for their turn here.
     pub(crate) fn answer(&self) -> bool {
         let slot = self.slot();
-        let answered = slot.answer(preempt::SLICE_OVER | preempt::CANCELLED);
-        answered & preempt::SLICE_OVER != 0 || slot.requests() & preempt::PERMIT_LOST != 0
+        slot.answer(preempt::CANCELLED);
+        slot.requests() & (preempt::SLICE_OVER | preempt::PERMIT_LOST) != 0
     }
 }

@@ -4,29 +4,39 @@
 //! runs goroutines while it is [`ACTIVE`]; a free permit is one that no machine
 //! holds. The invariant, whenever the lock is free:
 //!
-//! > limit = free permits + active machines, and no permit is free while a
-//! > machine is wanting.
+//! > limit = free permits + active machines + called ones, and no permit is free
+//! > while a machine is wanting.
 //!
 //! ```text
-//!            lie_down                     stand_up, or granted by a waker
-//!   ACTIVE ───────────► IDLE ─────────────────────────────► ACTIVE
-//!     │                  │ stand_up, none free                ▲
-//!     │ take_away        └────────────────► WANTING ──────────┘
-//!     └──────► LOST ── stand_up ──► ACTIVE or WANTING    handed on
+//!            lie_down          grant             stand_up
+//!   ACTIVE ───────────► IDLE ────────► CALLED ───────────────► ACTIVE
+//!     │                 │  │ ◄──────────┘ set_limit           ▲   ▲
+//!     │                 │  │ stand_up, one is free            │   │
+//!     │                 │  └──────────────────────────────────┘   │ handed on
+//!     │ take_away,      └────────────► WANTING ───────────────────┘
+//!     │ pass_on,          stand_up, none free ▲
+//!     │ set_limit                             │
+//!     └───────► LOST ── stand_up ── ACTIVE or WANTING; or lie_down
 //! ```
+//!
+//! [`CALLED`]: a waker gave the sleeping machine a permit and counted it as
+//! searching. It is a standing of its own because the permit may be gone again
+//! before the machine has woken, and then that search must not stay counted.
 //!
 //! [`LOST`]: the machine is stuck in a goroutine that will not give way, and its
 //! permit was given to another one. It goes on with what it does, and asks for
 //! a permit when it comes back to its loop.
 //!
-//! Transitions happen under a lock, and say what the caller must do next. Three
-//! numbers are also readable without it: free permits, wanting machines, and how
-//! many machines search for work. The argument that no wake-up is lost stands in
+//! Transitions happen under a lock, and say what the caller must do next. Some
+//! numbers are also readable without it: free permits, wanting machines, the
+//! poller and its time, and how many machines search for work. The argument that no wake-up is lost stands in
 //! `README.md`, "Sleeping and waking".
 
-use crate::primitive::atomic::{AtomicU32, AtomicUsize, Ordering};
+mod state;
+
+use crate::primitive::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::primitive::{RawLock, UnsafeCell};
-use std::collections::VecDeque;
+use state::{Public, State};
 
 /// Without a permit, asleep or about to be.
 pub(crate) const IDLE: u32 = 0;
@@ -36,6 +46,8 @@ pub(crate) const ACTIVE: u32 = 1;
 pub(crate) const LOST: u32 = 2;
 /// Has goroutines that only it can run, and waits for a permit.
 pub(crate) const WANTING: u32 = 3;
+/// Holds a permit, and is to wake up and search.
+pub(crate) const CALLED: u32 = 4;
 
 /// Where the permits find a machine's standing.
 pub(crate) trait Standings {
@@ -51,24 +63,10 @@ pub(crate) struct Permits {
     limit: AtomicUsize,
     /// The number of the poller; zero when there is none.
     poller: AtomicU32,
+    /// Until when it sleeps; zero when it does not.
+    poll_until: AtomicU64,
     lock: RawLock,
     state: UnsafeCell<State>,
-}
-
-struct State {
-    free: usize,
-    limit: usize,
-    /// Machines that sleep or are about to, the latest last.
-    idle: Vec<u32>,
-    /// Machines that wait for a permit, the first first.
-    wanting: VecDeque<u32>,
-    /// The idle machine that waits for timers and readiness.
-    poller: Option<u32>,
-    /// Numbers of machines that have ended.
-    vacant: Vec<u32>,
-    /// The largest number ever given.
-    numbers: u32,
-    numbers_max: u32,
 }
 
 /// What came of an attempt to wake a machine.
@@ -81,7 +79,7 @@ pub(crate) enum Grant {
     Start(u32),
     /// No permit is free.
     NoPermit,
-    /// All numbers are in use.
+    /// Nobody sleeps, and all numbers are in use, or none may be started.
     NoThread,
 }
 
@@ -113,17 +111,9 @@ impl Permits {
             searching: AtomicUsize::new(0),
             limit: AtomicUsize::new(limit),
             poller: AtomicU32::new(0),
+            poll_until: AtomicU64::new(0),
             lock: RawLock::new(),
-            state: UnsafeCell::new(State {
-                free: limit,
-                limit,
-                idle: Vec::new(),
-                wanting: VecDeque::new(),
-                poller: None,
-                vacant: Vec::new(),
-                numbers: 0,
-                numbers_max: machines_max,
-            }),
+            state: UnsafeCell::new(State::new(limit, machines_max)),
         }
     }
 
@@ -133,17 +123,34 @@ impl Permits {
         let result = self.state.with_mut(|state| {
             // SAFETY: under the lock.
             let state = unsafe { &mut *state };
+            let before = state.public();
             let result = f(state);
-            self.free.store(state.free, Ordering::Release);
-            self.wanting.store(state.wanting.len(), Ordering::Release);
-            self.limit.store(state.limit, Ordering::Release);
-            self.poller
-                .store(state.poller.unwrap_or(0), Ordering::Release);
+            self.publish(before, state.public());
             result
         });
         // SAFETY: locked above.
         unsafe { self.lock.unlock() };
         result
+    }
+
+    /// Only what has changed: those who read it without the lock keep their
+    /// copies.
+    fn publish(&self, before: Public, now: Public) {
+        if now.free != before.free {
+            self.free.store(now.free, Ordering::Release);
+        }
+        if now.wanting != before.wanting {
+            self.wanting.store(now.wanting, Ordering::Release);
+        }
+        if now.limit != before.limit {
+            self.limit.store(now.limit, Ordering::Release);
+        }
+        if now.poller != before.poller {
+            self.poller.store(now.poller, Ordering::Release);
+        }
+        if now.poll_until != before.poll_until {
+            self.poll_until.store(now.poll_until, Ordering::Release);
+        }
     }
 
     /// How many machines may run at once.
@@ -171,6 +178,37 @@ impl Permits {
         }
     }
 
+    /// Until when the poller sleeps; zero when it does not.
+    #[inline]
+    pub(crate) fn poll_until(&self) -> u64 {
+        self.poll_until.load(Ordering::Relaxed)
+    }
+
+    /// Poller: is about to sleep until then, or (zero) is awake. False for a
+    /// machine that is not the poller any more, and then nothing is changed: a
+    /// new poller's time must not be overwritten by an old one's.
+    pub(crate) fn poll(&self, number: u32, until: u64) -> bool {
+        self.with(|state| {
+            let polls = state.poller == Some(number);
+            if polls {
+                state.poll_until = until;
+            }
+            polls
+        })
+    }
+
+    /// Whether no machine holds a permit.
+    pub(crate) fn all_free(&self) -> bool {
+        // Under the lock, as the two numbers change together; but not if a look
+        // without it says no.
+        self.free() == self.limit() && self.with(|state| state.free == state.limit)
+    }
+
+    /// Whether a machine sleeps that could be woken to search.
+    pub(crate) fn has_idle(&self) -> bool {
+        self.with(|state| !state.idle.is_empty())
+    }
+
     /// How many machines there are.
     pub(crate) fn machines(&self) -> usize {
         self.with(|state| state.numbers as usize - state.vacant.len())
@@ -195,25 +233,24 @@ impl Permits {
             .is_ok()
     }
 
-    /// Gives a free permit to a sleeping machine, or to one yet to be started.
-    /// On failure, and after a failed start, the caller ends the search that
-    /// it counted.
-    pub(crate) fn grant(&self, standings: &impl Standings) -> Grant {
+    /// Gives a free permit to a sleeping machine, or, if it `may_start` one, to
+    /// one yet to be started. On failure, and after a failed start, the caller
+    /// ends the search that it counted.
+    pub(crate) fn grant(&self, standings: &impl Standings, may_start: bool) -> Grant {
         self.with(|state| {
             if state.free == 0 {
                 return Grant::NoPermit;
             }
-            let grant = match state.take_idle() {
-                Some(number) => Grant::Wake(number),
+            let (grant, number, standing) = match state.take_idle() {
+                Some(number) => (Grant::Wake(number), number, CALLED),
+                None if !may_start => return Grant::NoThread,
                 None => match state.take_number() {
-                    Some(number) => Grant::Start(number),
+                    Some(number) => (Grant::Start(number), number, ACTIVE),
                     None => return Grant::NoThread,
                 },
             };
-            if let Grant::Wake(number) | Grant::Start(number) = grant {
-                state.free -= 1;
-                standings.of(number).store(ACTIVE, Ordering::Release);
-            }
+            state.free -= 1;
+            standings.of(number).store(standing, Ordering::Release);
             grant
         })
     }
@@ -235,7 +272,10 @@ impl Permits {
             let standing = standings.of(number).swap(IDLE, Ordering::AcqRel);
             state.forget(number);
             state.vacant.push(number);
-            if standing == ACTIVE {
+            if standing == CALLED {
+                self.searching.fetch_sub(1, Ordering::AcqRel);
+            }
+            if standing == ACTIVE || standing == CALLED {
                 state.release(standings)
             } else {
                 None
@@ -261,22 +301,17 @@ impl Permits {
     }
 
     /// Machine: gives its permit up, if it still has one, and goes to sleep.
-    /// Returns the machine that got the permit, to be unparked, and whether the
-    /// caller is now the poller.
-    pub(crate) fn lie_down(&self, number: u32, standings: &impl Standings) -> (Option<u32>, bool) {
+    /// Returns the machine that got the permit, to be unparked. Without a poller,
+    /// the caller is it now.
+    pub(crate) fn lie_down(&self, number: u32, standings: &impl Standings) -> Option<u32> {
         self.with(|state| {
             let standing = standings.of(number).swap(IDLE, Ordering::AcqRel);
-            let handed = if standing == ACTIVE {
+            state.add_idle(number);
+            if standing == ACTIVE {
                 state.release(standings)
             } else {
                 None
-            };
-            state.idle.push(number);
-            let polls = state.poller.is_none();
-            if polls {
-                state.poller = Some(number);
             }
-            (handed, polls)
         })
     }
 
@@ -305,7 +340,11 @@ impl Permits {
         self.with(|state| {
             let standing = standings.of(number);
             match standing.load(Ordering::Acquire) {
-                ACTIVE => Rise::Granted,
+                ACTIVE => Rise::Active,
+                CALLED => {
+                    standing.store(ACTIVE, Ordering::Release);
+                    Rise::Granted
+                }
                 _ if wants && state.free > 0 => {
                     state.free -= 1;
                     state.forget(number);
@@ -380,6 +419,17 @@ impl Permits {
             let unheld = surplus.min(state.free);
             state.free -= unheld;
             surplus -= unheld;
+            // First those that have not woken yet: they sleep on, and nobody
+            // counts on their search any more.
+            for number in 1..=state.numbers {
+                let standing = standings.of(number);
+                if surplus > 0 && standing.load(Ordering::Acquire) == CALLED {
+                    standing.store(IDLE, Ordering::Release);
+                    state.add_idle(number);
+                    self.searching.fetch_sub(1, Ordering::AcqRel);
+                    surplus -= 1;
+                }
+            }
             for number in (1..=state.numbers).rev() {
                 if surplus == 0 {
                     break;
@@ -407,6 +457,11 @@ impl Permits {
         true
     }
 
+    /// A machine searches for work that it has seen, however many do.
+    pub(crate) fn begin_search(&self) {
+        self.searching.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// A machine stops searching. True when it was the last one.
     pub(crate) fn stop_search(&self) -> bool {
         self.searching.fetch_sub(1, Ordering::AcqRel) == 1
@@ -415,51 +470,5 @@ impl Permits {
     /// Calls `f` with every idle machine, which stays idle meanwhile.
     pub(crate) fn for_each_idle(&self, f: impl FnMut(u32)) {
         self.with(|state| state.idle.iter().copied().for_each(f));
-    }
-}
-
-impl State {
-    /// Gives a permit to the first machine that is wanting, or makes it free.
-    fn release(&mut self, standings: &impl Standings) -> Option<u32> {
-        let first = self.wanting.pop_front();
-        match first {
-            Some(number) => standings.of(number).store(ACTIVE, Ordering::Release),
-            None => self.free += 1,
-        }
-        first
-    }
-
-    /// The machine that fell asleep last; the poller only when no other sleeps.
-    fn take_idle(&mut self) -> Option<u32> {
-        let last = *self.idle.last()?;
-        let number = if self.poller == Some(last) && self.idle.len() > 1 {
-            self.idle[self.idle.len() - 2]
-        } else {
-            last
-        };
-        self.forget(number);
-        Some(number)
-    }
-
-    fn take_number(&mut self) -> Option<u32> {
-        self.vacant.pop().or_else(|| {
-            (self.numbers < self.numbers_max).then(|| {
-                self.numbers += 1;
-                self.numbers
-            })
-        })
-    }
-
-    /// Takes a machine out of the lists of those that sleep or wait.
-    fn forget(&mut self, number: u32) {
-        if let Some(place) = self.idle.iter().rposition(|&idle| idle == number) {
-            self.idle.remove(place);
-        }
-        if let Some(place) = self.wanting.iter().position(|&wanting| wanting == number) {
-            self.wanting.remove(place);
-        }
-        if self.poller == Some(number) {
-            self.poller = None;
-        }
     }
 }

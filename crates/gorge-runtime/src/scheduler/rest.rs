@@ -1,16 +1,14 @@
-//! Machines without work or without a permit: going to sleep, and coming back.
-//!
-//! One of the sleeping machines is the *poller*: it waits for the earliest timer
-//! of the runtime and for the readiness of descriptors, and passes on what
-//! comes. The others sleep until somebody wakes them. `README.md` argues that
-//! no wake-up is lost.
+//! How a machine rests: what `sleeper` needs of it, how long it sleeps, and when
+//! it ends instead.
 
+use super::crew::{Crew, NEVER};
 use super::machine::Machine;
-use super::permits::{ACTIVE, Rise};
+use super::permits::ACTIVE;
+use super::shared::Shared;
+use super::sleeper::Sleeper;
 use crate::goroutine::GRef;
 use crate::primitive::atomic::Ordering;
-use crate::primitive::barrier;
-use crate::timer::NEVER;
+use std::cell::Cell;
 use std::time::Duration;
 
 /// How long a machine sleeps when there is work that it left to its owner.
@@ -19,118 +17,114 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// How long an idle machine stays when there are more than permits.
 const LINGER: Duration = Duration::from_secs(10);
 
-impl Machine {
-    /// Gives the permit up and sleeps until there may be something to do, then
-    /// takes a permit. `left_work` says that work was seen that its owner had
-    /// better do itself: then not for long. False when the thread is to end.
-    ///
-    /// This machine's own queues are empty: the search before looked last.
-    pub(super) fn rest(&self, left_work: bool) -> bool {
-        self.rest_unless_over(left_work, true)
+impl Sleeper for Machine {
+    type Crew = Shared;
+
+    fn crew(&self) -> &Shared {
+        self.shared()
     }
 
-    fn rest_unless_over(&self, left_work: bool, ends: bool) -> bool {
-        let shared = self.shared();
-        let busy = shared.clock.now().saturating_sub(self.active_since.get());
-        self.slot().count_rest(busy);
-        let (handed, polls) = shared.permits.lie_down(self.number(), &shared.slots);
-        if let Some(number) = handed {
-            shared.slots.get(number).parker.unpark();
-        }
-        if self.searching.replace(false) {
-            shared.permits.stop_search();
-        }
-        self.sleep_until_needed(left_work, polls, ends)
+    fn number(&self) -> u32 {
+        Machine::number(self)
     }
 
-    /// The part of [`rest`](Machine::rest) after the permit was given up.
-    fn sleep_until_needed(&self, mut left_work: bool, polls: bool, ends: bool) -> bool {
-        let shared = self.shared();
-        loop {
-            let mut lingered = false;
-            if self.slot().inbox.begin_sleep() {
-                // Pairs with the light barrier of `Shared::notify`: from here
-                // on, either that side sees our permit free, or we see its work.
-                barrier::heavy();
-                lingered = !self.is_needed(left_work) && !self.sleep(left_work, polls);
-            }
-            self.drain_inbox();
-            if shared.is_over() {
-                return false;
-            }
-            if polls {
-                shared.pass_on_what_is_due();
-                self.drain_inbox();
-            }
-            let must = self.has_homed_work();
-            let wants = must || left_work || shared.has_work();
-            let rise = shared
-                .permits
-                .stand_up(self.number(), wants, must, &shared.slots);
-            match rise {
-                Rise::Granted => self.searching.set(true),
-                Rise::Active => {}
-                Rise::Wanting => self.await_permit(),
-                Rise::Idle => {
-                    if lingered && ends && self.may_end() && self.leave() {
-                        return false;
-                    }
-                    left_work = false;
-                    continue;
-                }
-            }
-            self.begin_tenure();
-            return true;
-        }
+    fn searching(&self) -> &Cell<bool> {
+        &self.searching
     }
 
-    /// Asleep, as far as others can tell: whether there is a reason to get up
-    /// at once.
-    fn is_needed(&self, left_work: bool) -> bool {
-        let shared = self.shared();
-        let has_work = if left_work {
-            !shared.global.is_empty()
-        } else {
-            shared.has_work()
-        };
-        (has_work && shared.permits.free() != 0) || shared.is_over()
+    fn announce_sleep(&self) -> bool {
+        self.slot().inbox.begin_sleep()
     }
 
-    /// Puts the thread to sleep; false when it has lingered for long enough.
+    fn drain_inbox(&self) {
+        Machine::drain_inbox(self);
+    }
+
+    fn has_homed_work(&self) -> bool {
+        Machine::has_homed_work(self)
+    }
+
+    fn has_common_work(&self) -> bool {
+        !self.shared().global.is_empty()
+    }
+
+    fn is_over(&self) -> bool {
+        self.shared().is_over()
+    }
+
+    fn park(&self) {
+        self.slot().parker.park(None);
+    }
+
     fn sleep(&self, left_work: bool, polls: bool) -> bool {
-        let shared = self.shared();
-        let parker = &self.slot().parker;
+        let limit = left_work.then_some(LOOK_AGAIN);
         if polls {
-            shared.poll_until_due(parker, left_work.then_some(LOOK_AGAIN));
+            self.poll_until_due(limit);
             return true;
         }
-        if left_work {
-            parker.park(Some(LOOK_AGAIN));
+        if limit.is_some() {
+            self.slot().parker.park(limit);
             return true;
         }
-        parker.park(self.may_end().then_some(LINGER))
+        let linger = self.is_surplus().then_some(LINGER);
+        self.slot().parker.park(linger)
     }
 
-    /// Whether the machine is nobody's home, and one of too many.
-    fn may_end(&self) -> bool {
-        let shared = self.shared();
-        self.slot().residents() == 0 && shared.slots.len() > shared.permits.limit()
-    }
-
-    /// The machine has a permit again.
-    pub(super) fn begin_tenure(&self) {
-        let shared = self.shared();
-        let now = shared.clock.now();
-        self.active_since.set(now);
-        shared.monitor.see_activity(now);
+    fn pass_on_what_is_due(&self) {
+        self.shared().pass_on_what_is_due();
     }
 
     /// Gives the machine's number up, unless it is needed after all.
     fn leave(&self) -> bool {
         let shared = self.shared();
-        let left = shared.permits.leave(self.number(), &shared.slots);
+        let left = self.is_surplus() && shared.permits.leave(self.number(), &shared.slots);
         self.has_left.set(left);
         left
+    }
+
+    fn end_tenure(&self) {
+        let now = self.shared().clock.now();
+        let busy = now.saturating_sub(self.active_since.get());
+        self.slot().count_rest(busy);
+    }
+
+    fn begin_tenure(&self) {
+        let shared = self.shared();
+        let now = shared.clock.now();
+        self.active_since.set(now);
+        shared.monitor.see_activity(now);
+    }
+}
+
+impl Machine {
+    /// Whether the machine is nobody's home, and one of too many.
+    fn is_surplus(&self) -> bool {
+        let shared = self.shared();
+        self.slot().residents() == 0 && shared.slots.len() > shared.permits.limit()
+    }
+
+    /// Poller: sleeps until the earliest timer is due, or a descriptor is ready,
+    /// or somebody wakes it.
+    fn poll_until_due(&self, limit: Option<Duration>) {
+        let shared = self.shared();
+        let parker = &self.slot().parker;
+        let Some(due) = self.announce_poll() else {
+            // Called to work: the wake-up has come, or will in a moment.
+            parker.park(limit);
+            return;
+        };
+        if due == NEVER || !shared.clock.jump_to(due) {
+            let rest = match due {
+                NEVER => None,
+                due => Some(Duration::from_nanos(due.saturating_sub(shared.clock.now()))),
+            };
+            let timeout = match (rest, limit) {
+                (Some(rest), Some(limit)) => Some(rest.min(limit)),
+                (rest, limit) => rest.or(limit),
+            };
+            shared.wait_for_readiness(parker, timeout);
+        }
+        shared.permits.poll(self.number(), 0);
     }
 
     /// The machine's thread is about to end.
@@ -142,34 +136,20 @@ impl Machine {
         if !self.has_left.get() {
             let handed = shared.permits.vacate(self.number(), &shared.slots);
             shared.unpark(handed);
-        }
-    }
-
-    /// In line for a permit: sleeps until it has one, or the runtime is over.
-    fn await_permit(&self) {
-        let shared = self.shared();
-        while self.slot().standing.load(Ordering::Acquire) != ACTIVE && !shared.is_over() {
-            self.slot().parker.park(None);
+            if handed.is_none() && !shared.is_over() {
+                shared.look_after_release();
+            }
         }
     }
 
     /// The machine lost its permit: leaves to others what they can run, and
     /// comes back once it has another one, or the runtime is over.
-    pub(super) fn regain_permit(&self) {
+    pub(super) fn do_without_permit(&self) {
         self.give_up_queues();
-        let shared = self.shared();
-        let must = self.has_homed_work();
-        let rise = shared
-            .permits
-            .stand_up(self.number(), true, must, &shared.slots);
-        match rise {
-            Rise::Granted | Rise::Active => {}
-            Rise::Wanting => self.await_permit(),
-            Rise::Idle => {
-                self.rest_unless_over(false, false);
-            }
+        // A machine that belongs to one goroutine rests apart, in its loop.
+        if !self.is_dedicated {
+            self.regain_permit();
         }
-        self.begin_tenure();
     }
 
     /// Gives the permit to a machine that waits for one, and waits in turn.
@@ -178,88 +158,24 @@ impl Machine {
         let handed = shared.permits.pass_on(self.number(), &shared.slots);
         if handed.is_some() {
             shared.unpark(handed);
-            self.regain_permit();
+            self.do_without_permit();
         }
     }
 
     /// For a machine that belongs to one pinned goroutine: that, or `None` when
     /// it is pinned no more.
     pub(super) fn find_dedicated_work(&self) -> Option<GRef> {
-        let shared = self.shared();
         loop {
-            if self.is_discharged.get() || shared.is_over() {
+            if self.is_discharged.get() || self.shared().is_over() {
                 self.finish();
                 return None;
             }
-            if self.slot().standing.load(Ordering::Acquire) == ACTIVE {
-                if let Some(g) = self.take_own() {
-                    return Some(g);
-                }
-                let handed = shared.permits.lie_down_apart(self.number(), &shared.slots);
-                shared.unpark(handed);
+            if self.slot().standing.load(Ordering::Acquire) == ACTIVE
+                && let Some(g) = self.take_own()
+            {
+                return Some(g);
             }
-            while !self.has_homed_work() && !shared.is_over() {
-                if self.slot().inbox.begin_sleep() && !shared.is_over() {
-                    self.slot().parker.park(None);
-                }
-                self.drain_inbox();
-            }
-            let rise = shared
-                .permits
-                .stand_up(self.number(), true, true, &shared.slots);
-            if rise == Rise::Wanting {
-                self.await_permit();
-            }
-            self.begin_tenure();
-        }
-    }
-}
-
-/// Time as the poller sees it.
-impl super::Shared {
-    /// Poller: sleeps until the earliest timer is due, or a descriptor is ready,
-    /// or somebody wakes it.
-    fn poll_until_due(&self, parker: &super::parker::Parker, limit: Option<Duration>) {
-        loop {
-            let due = self.earliest_timer();
-            self.poll_until.store(due, Ordering::Relaxed);
-            // Pairs with the light barrier of `timer_armed`: either that side
-            // sees until when we sleep, or we see its timer.
-            barrier::heavy();
-            if self.earliest_timer() >= due {
-                break;
-            }
-        }
-        let due = self.poll_until.load(Ordering::Relaxed);
-        if due != NEVER && self.clock.jump_to(due) {
-            self.poll_until.store(0, Ordering::Relaxed);
-            return;
-        }
-        let rest = match due {
-            NEVER => None,
-            due => Some(Duration::from_nanos(due.saturating_sub(self.clock.now()))),
-        };
-        let timeout = match (rest, limit) {
-            (Some(rest), Some(limit)) => Some(rest.min(limit)),
-            (rest, limit) => rest.or(limit),
-        };
-        self.wait_for_readiness(parker, timeout);
-        self.poll_until.store(0, Ordering::Relaxed);
-    }
-
-    /// A timer was armed: the poller must not sleep longer than that.
-    #[inline]
-    pub(super) fn timer_armed(&self, when: u64) {
-        barrier::light();
-        if when < self.poll_until.load(Ordering::Relaxed) {
-            self.wake_poller();
-        }
-    }
-
-    #[cold]
-    fn wake_poller(&self) {
-        if let Some(number) = self.permits.poller() {
-            self.slots.get(number).parker.unpark();
+            self.rest_apart();
         }
     }
 }

@@ -2,6 +2,7 @@
 //! how long to look for it.
 
 use super::machine::Machine;
+use super::sleeper::Sleeper;
 use super::steal::Looks;
 use crate::goroutine::GRef;
 use crate::primitive::spin_hint;
@@ -34,7 +35,7 @@ impl Machine {
             }
             let left_work = looks.left_work();
             drop(looks);
-            if self.shared().is_over() || !self.rest(left_work) {
+            if self.shared().is_over() || !self.rest(left_work, true) {
                 self.finish();
                 return None;
             }
@@ -49,9 +50,7 @@ impl Machine {
     /// Ends a search with success: if it was the last one, another machine may
     /// be woken for the work that is left.
     fn found(&self, g: GRef) -> GRef {
-        if self.searching.replace(false) && self.shared().permits.stop_search() {
-            self.notify();
-        }
+        self.end_search();
         g
     }
 

@@ -1,7 +1,8 @@
 //! What all machines share.
 
+use super::crew::{Crew, NEVER};
 use super::parker::Parker;
-use super::permits::{Grant, Permits};
+use super::permits::{Permits, Standings};
 use super::processor::{Processor, Queued};
 use super::slot::{Slot, Slots};
 use super::steal::settle;
@@ -10,9 +11,9 @@ use crate::blocking::BlockingPool;
 use crate::goroutine::{GRef, NO_HOME, Store};
 use crate::monitor::Monitor;
 use crate::park::{CANCELLABLE, Claim, Outcome, Owner};
-use crate::primitive::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use crate::primitive::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use crate::primitive::barrier;
-use crate::timer::{Clock, NEVER};
+use crate::timer::Clock;
 use crate::trace::EventLog;
 use crossbeam_deque::Injector;
 use gorge_coroutine::{StackClasses, StackError, StackPool};
@@ -55,8 +56,6 @@ pub(crate) struct Shared {
     pub(crate) permits: Permits,
     pub(crate) threads: Threads,
     pub(super) global: Injector<Queued>,
-    /// Until when the poller sleeps; zero when it does not.
-    pub(super) poll_until: AtomicU64,
     pub(crate) monitor: Monitor,
     pub(crate) events: Option<EventLog>,
     next_id: AtomicU64,
@@ -85,7 +84,6 @@ impl Shared {
             permits: Permits::new(config.max_procs, config.max_threads),
             threads: Threads::default(),
             global: Injector::new(),
-            poll_until: AtomicU64::new(0),
             monitor: Monitor::new(config.time_slice),
             events: config.records_events.then(EventLog::default),
             next_id: AtomicU64::new(1),
@@ -145,53 +143,6 @@ impl Shared {
         }
     }
 
-    /// New work was queued where any machine may take it. Wakes one to search
-    /// for it, unless one is searching already or all permits are in use.
-    #[inline]
-    pub(crate) fn notify(&self) {
-        // Pairs with the heavy barrier in `Machine::rest`.
-        barrier::light();
-        if self.permits.should_wake() {
-            self.wake_one();
-        }
-    }
-
-    #[cold]
-    fn wake_one(&self) {
-        while self.permits.begin_wake() {
-            match self.permits.grant(&self.slots) {
-                // The woken machine is the searcher that was counted.
-                Grant::Wake(number) => return self.slots.get(number).parker.unpark(),
-                Grant::Start(number) => {
-                    if self.start_worker(number).is_ok() {
-                        return;
-                    }
-                    let handed = self.permits.vacate(number, &self.slots);
-                    self.unpark(handed);
-                    self.permits.stop_search();
-                    // Those that are there have to do; they find the work
-                    // when they look next.
-                    return;
-                }
-                Grant::NoThread => super::threads::exhausted(self.config.max_threads),
-                Grant::NoPermit => {}
-            }
-            // Others who notified while this counted as a search rely on it.
-            self.permits.stop_search();
-            barrier::heavy();
-            if self.permits.free() == 0 || !self.has_work() {
-                return;
-            }
-        }
-    }
-
-    /// Wakes the machine that was handed a permit, if one was.
-    pub(crate) fn unpark(&self, handed: Option<u32>) {
-        if let Some(number) = handed {
-            self.slots.get(number).parker.unpark();
-        }
-    }
-
     /// How many goroutines wait for any machine.
     pub(crate) fn global_len(&self) -> usize {
         self.global.len()
@@ -208,24 +159,7 @@ impl Shared {
         {
             self.queue_globally(g);
         }
-        barrier::heavy();
-        if self.has_work() || self.earliest_timer() != NEVER {
-            self.notify();
-        }
-    }
-
-    /// Whether a machine that searches would see something to take.
-    pub(crate) fn has_work(&self) -> bool {
-        !self.global.is_empty() || self.slots.iter().any(|slot| slot.processor.has_work())
-    }
-
-    /// The earliest timer of all processors, or never.
-    pub(crate) fn earliest_timer(&self) -> u64 {
-        let timers = self.slots.iter().map(|slot| &slot.processor.timers);
-        timers
-            .map(|timers| timers.earliest())
-            .min()
-            .unwrap_or(NEVER)
+        self.look_after_release();
     }
 
     /// Ends the waits whose time has come. The caller makes the goroutines
@@ -248,18 +182,7 @@ impl Shared {
 
     /// Changes how many goroutines run at once. Returns the former number.
     pub(crate) fn set_max_procs(&self, n: usize) -> usize {
-        let (former, woken) = self.permits.set_limit(n, &self.slots, |number| {
-            self.slots.get(number).lose_permit();
-        });
-        woken
-            .into_iter()
-            .for_each(|number| self.unpark(Some(number)));
-        // What waits may find a permit now.
-        barrier::heavy();
-        if self.has_work() {
-            self.notify();
-        }
-        former
+        self.change_limit(n, |number| self.slots.get(number).lose_permit())
     }
 
     /// The time in units of 256 ns, which is never zero.
@@ -387,5 +310,44 @@ impl Shared {
     fn wake_all(&self) {
         self.slots.iter().for_each(|slot| slot.parker.unpark());
         self.monitor.wake();
+    }
+}
+
+impl Standings for Shared {
+    fn of(&self, number: u32) -> &AtomicU32 {
+        self.slots.of(number)
+    }
+}
+
+impl Crew for Shared {
+    #[inline]
+    fn permits(&self) -> &Permits {
+        &self.permits
+    }
+
+    fn has_work(&self) -> bool {
+        !self.global.is_empty() || self.slots.iter().any(|slot| slot.processor.has_work())
+    }
+
+    fn earliest_timer(&self) -> u64 {
+        let timers = self.slots.iter().map(|slot| &slot.processor.timers);
+        timers
+            .map(|timers| timers.earliest())
+            .min()
+            .unwrap_or(NEVER)
+    }
+
+    fn unpark(&self, handed: Option<u32>) {
+        if let Some(number) = handed {
+            self.slots.get(number).parker.unpark();
+        }
+    }
+
+    fn start(&self, number: u32) -> bool {
+        self.start_worker(number).is_ok()
+    }
+
+    fn run_out_of_threads(&self) -> ! {
+        super::threads::exhausted(self.config.max_threads)
     }
 }

@@ -4,6 +4,7 @@
 //! could be woken for it; and for a goroutine that is pinned. They end when they
 //! have been idle for a while and are more than the permits, and nobody's home.
 
+use super::crew::Crew;
 use super::current;
 use super::machine::Machine;
 use super::permits::Grant;
@@ -18,7 +19,7 @@ use std::thread;
 /// The handles of a runtime's threads.
 #[derive(Default)]
 pub(crate) struct Threads {
-    handles: Mutex<Vec<(u32, thread::JoinHandle<()>)>>,
+    handles: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
 impl Threads {
@@ -29,7 +30,7 @@ impl Threads {
             if handles.is_empty() {
                 return;
             }
-            for (_, handle) in handles {
+            for handle in handles {
                 // A worker does not panic: user code is caught on its own stack.
                 drop(handle.join());
             }
@@ -37,8 +38,11 @@ impl Threads {
     }
 
     /// Forgets a thread that is about to end.
-    fn forget(&self, number: u32) {
-        self.handles.lock().retain(|(other, _)| *other != number);
+    fn forget_this(&self) {
+        // By thread: the next machine with its number may be in the list.
+        let this = thread::current().id();
+        let mut handles = self.handles.lock();
+        handles.retain(|handle| handle.thread().id() != this);
     }
 }
 
@@ -52,7 +56,7 @@ impl Shared {
         if !self.permits.begin_wake() {
             return Ok(());
         }
-        let Grant::Start(number) = self.permits.grant(&self.slots) else {
+        let Grant::Start(number) = self.permits.grant(&self.slots, true) else {
             unreachable!("a new runtime has permits, and no machines")
         };
         self.start_worker(number).inspect_err(|_| {
@@ -100,7 +104,7 @@ impl Shared {
         let handle = thread::Builder::new()
             .name(name)
             .spawn(move || live(shared, number, is_dedicated))?;
-        handles.push((number, handle));
+        handles.push(handle);
         Ok(())
     }
 }
@@ -115,7 +119,7 @@ fn live(shared: Arc<Shared>, number: u32, is_dedicated: bool) {
     current::with(&machine, || machine.run());
     drop(machine);
     if !shared.is_shutting_down() {
-        shared.threads.forget(number);
+        shared.threads.forget_this();
     }
 }
 

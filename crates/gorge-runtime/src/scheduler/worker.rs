@@ -7,10 +7,11 @@
 //! descriptors, other processors' timers and queues (see `search`), and then
 //! rest (see `rest`).
 
-use super::inbox::Inbox;
+use super::crew::Crew;
 use super::machine::Machine;
 use super::preempt;
 use super::processor::Queued;
+use super::sleeper::Sleeper;
 use super::steal::settle;
 use crate::goroutine::GRef;
 use crate::timer::NEVER;
@@ -34,6 +35,15 @@ impl Machine {
     /// The life of a worker.
     pub(super) fn run(&self) {
         self.begin_tenure();
+        // It was started to search, and others rely on that until it has found
+        // something: it does not run what is its own before.
+        if self.searching.get() && !self.is_special {
+            self.processor().advance();
+            match self.find_work_slow() {
+                Some(g) => self.execute(g),
+                None => return,
+            }
+        }
         while let Some(g) = self.find_work() {
             self.execute(g);
         }
@@ -116,7 +126,7 @@ impl Machine {
     }
 
     pub(super) fn drain_inbox(&self) {
-        let inbox: &Inbox = &self.slot().inbox;
+        let inbox = &self.slot().inbox;
         self.with_queue(|queue| inbox.drain(queue));
     }
 
@@ -144,7 +154,7 @@ impl Machine {
     fn attend(&self) {
         let asked = self.slot().answer(u32::MAX);
         if self.has_lost_permit() {
-            self.regain_permit();
+            self.do_without_permit();
         } else if asked & preempt::SLICE_OVER != 0 && self.shared().permits.wanting() != 0 {
             self.pass_permit_on();
         }
@@ -210,7 +220,7 @@ impl Machine {
                 let choice = self.processor().random_below(len);
                 return self.with_queue(|queue| queue.swap_remove_back(choice));
             }
-            if self.shared().is_over() || !self.rest(false) {
+            if self.shared().is_over() || !self.rest(false, true) {
                 self.finish();
                 return None;
             }

@@ -5,9 +5,7 @@
 //! search.
 
 use crate::goroutine::GRef;
-
-/// A time that never comes.
-pub(crate) const NEVER: u64 = u64::MAX;
+use crate::scheduler::NEVER;
 
 const CHILDREN: usize = 4;
 

@@ -12,8 +12,8 @@
 mod clock;
 mod heap;
 
+pub(crate) use crate::scheduler::NEVER;
 pub(crate) use clock::Clock;
-pub(crate) use heap::NEVER;
 
 use crate::goroutine::{G, GRef};
 use crate::park::Outcome;
