@@ -31,6 +31,7 @@ const RUSTFLAGS: &str = "--cfg gorge_loom";
 /// Every crate with models, and where they are: the arguments of `cargo test` that choose them.
 const MODELS: &[(&str, &str)] = &[
     ("gorge-channel", "--test loom"),
+    ("gorge-runtime", "--lib loom::"),
     ("gorge-sync", "--lib loom::"),
 ];
 

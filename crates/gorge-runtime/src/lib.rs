@@ -30,7 +30,7 @@ pub mod netpoll;
 pub mod preempt;
 #[cfg(not(gorge_loom))]
 mod runtime;
-#[cfg(not(gorge_loom))]
+#[cfg_attr(gorge_loom, path = "scheduler/mod_loom.rs")]
 mod scheduler;
 #[cfg(not(gorge_loom))]
 pub mod stack;

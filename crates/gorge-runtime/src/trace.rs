@@ -1,6 +1,6 @@
 //! Scheduling events: where an execution tracer will listen.
 //!
-//! Every scheduling decision passes through [`emit`]. It costs one branch, until
+//! Every scheduling decision passes through `emit`. It costs one branch, until
 //! there is somebody who records.
 
 use crate::goroutine::GoroutineId;

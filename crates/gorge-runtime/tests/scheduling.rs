@@ -239,3 +239,75 @@ fn a_dump_shows_state_reason_name_and_site() {
 fn doze() {
     goroutine::sleep(Duration::from_secs(3600));
 }
+
+#[test]
+fn a_pinned_goroutine_that_waits_leaves_its_permit_to_what_it_started() {
+    in_each_placement(1, |runtime| {
+        for i in 0..200 {
+            let child = runtime.run(|| goroutine::pin(|| go(move || i).join().expect("a value")));
+            assert_eq!(child, i);
+        }
+    });
+}
+
+#[test]
+fn a_goroutine_that_is_pinned_no_more_goes_on_with_one_permit() {
+    in_each_placement(1, |runtime| {
+        for _ in 0..200 {
+            assert_eq!(
+                runtime.run(|| goroutine::pin(|| 1) + goroutine::pin(|| 2)),
+                3
+            );
+        }
+    });
+}
+
+#[test]
+fn a_pinned_goroutine_waits_for_a_permit_no_longer_than_a_time_slice() {
+    in_each_placement(1, |runtime| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let busy = stop.clone();
+        let computing = runtime.go(move || {
+            while !busy.load(Ordering::SeqCst) {
+                gorge_runtime::checkpoint();
+            }
+        });
+        let start = Instant::now();
+        runtime.run(|| {
+            goroutine::pin(|| (0..10).for_each(|_| time::sleep(Duration::from_millis(1))));
+        });
+        stop.store(true, Ordering::SeqCst);
+        computing.join().expect("it stopped");
+        // Ten turns of ten milliseconds, and room for a busy machine.
+        assert!(start.elapsed() < Duration::from_secs(3));
+    });
+}
+
+#[test]
+fn changing_the_number_of_processors_while_machines_wake_strands_nothing() {
+    in_each_placement(2, |runtime| {
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let changer = scope.spawn(|| {
+                while !stop.load(Ordering::SeqCst) {
+                    runtime.set_max_procs(1);
+                    runtime.set_max_procs(2);
+                }
+            });
+            for _ in 0..2000 {
+                let (present, partner) = (Arc::new(AtomicUsize::new(0)), Duration::from_micros(20));
+                let child = present.clone();
+                runtime.run(|| {
+                    let child = go(move || {
+                        time::sleep(partner);
+                        child.fetch_add(1, Ordering::SeqCst)
+                    });
+                    child.join().expect("it came");
+                });
+                assert_eq!(present.load(Ordering::SeqCst), 1);
+            }
+            stop.store(true, Ordering::SeqCst);
+            changer.join().expect("it changed them");
+        });
+    });
+}

@@ -19,7 +19,7 @@ mod warning;
 
 use crate::primitive::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::primitive::barrier;
-use crate::scheduler::{Shared, sleep_precisely};
+use crate::scheduler::{Crew, Shared, sleep_precisely};
 use memory::Memory;
 use parking_lot::{Condvar, Mutex};
 use schedtrace::SchedTrace;
@@ -149,7 +149,7 @@ impl Monitor {
 }
 
 fn is_idle(shared: &Shared) -> bool {
-    shared.permits.free() == shared.permits.limit()
+    shared.permits.all_free()
 }
 
 /// Starts the thread.

@@ -19,7 +19,7 @@ use super::warning::Warnings;
 use crate::primitive::atomic::Ordering;
 use crate::primitive::barrier;
 use crate::scheduler::permits::{ACTIVE, LOST};
-use crate::scheduler::{Shared, Slot};
+use crate::scheduler::{Crew, Shared, Slot};
 use std::time::Duration;
 
 /// How much processor time a hog may use before it answers. Not real time: its
@@ -39,6 +39,8 @@ pub(super) struct Watch {
 /// What was seen of one machine.
 #[derive(Clone, Copy, Default)]
 struct Seen {
+    /// The machine had a permit at the last look.
+    is_known: bool,
     /// How many goroutines it had run, and since when no other.
     tick: u32,
     since: u64,
@@ -82,7 +84,14 @@ impl Watch {
             if standing == LOST {
                 seen.tell(shared, slot, now, &mut self.warnings);
             }
-            if standing != ACTIVE || !seen.stands_still(slot, now) {
+            if standing != ACTIVE {
+                if standing != LOST {
+                    // What it runs next begins when it is seen again.
+                    *seen = Seen::default();
+                }
+                continue;
+            }
+            if !seen.stands_still(slot, now) {
                 continue;
             }
             let Some(cause) = seen.cause(slot, now, slice_ns, &mut acted, shared) else {
@@ -127,12 +136,13 @@ impl Seen {
     /// Compares with the last look: true if it is still in the same goroutine.
     fn stands_still(&mut self, slot: &Slot, now: u64) -> bool {
         let (tick, steps) = (slot.processor.tick(), slot.blocking_steps());
-        if slot.running().is_none() || tick != self.tick {
+        if slot.running().is_none() || tick != self.tick || !self.is_known {
             *self = Seen {
                 tick,
                 since: now,
                 steps,
                 steps_since: now,
+                is_known: true,
                 ..Seen::default()
             };
             return false;

@@ -26,6 +26,8 @@
 mod cell;
 #[cfg(not(gorge_loom))]
 mod goroutine;
+#[cfg(all(test, gorge_loom))]
+mod loom;
 mod reason;
 mod thread;
 

@@ -1,6 +1,7 @@
 //! Running one goroutine on a machine: from the queue onto its stack, and what
 //! the machine does for it once it has left that.
 
+use super::crew::Crew;
 use super::machine::Machine;
 use super::processor::bump;
 use crate::error::Failure;

@@ -4,6 +4,7 @@
 //! it keeps in a queue of its own, which no other thread touches: they cost no
 //! atomic operation to queue. What others touch is in its [`Slot`].
 
+use super::crew::Crew;
 use super::permits::{ACTIVE, LOST};
 use super::preempt;
 use super::processor::Processor;
@@ -217,11 +218,11 @@ impl Machine {
         let rise = shared
             .permits
             .stand_up(self.number(), true, false, &shared.slots);
-        if matches!(rise, super::permits::Rise::Idle { .. }) {
+        if rise == super::permits::Rise::Idle {
             // SAFETY: the running goroutine calls this, on its stack.
             unsafe { self.give_way() };
         } else {
-            self.begin_tenure();
+            super::sleeper::Sleeper::begin_tenure(self);
         }
     }
 

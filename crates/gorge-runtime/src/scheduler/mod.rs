@@ -6,13 +6,15 @@
 //! * `slot`: what others touch of a machine; in it `inbox` (homed goroutines
 //!   woken from elsewhere), `parker`, `thread_clock`, and `processor` (P: queues
 //!   and caches).
-//! * `permits`: which machines may run, and which sleep.
+//! * `permits`: which machines may run, and which sleep; `crew` (waking one for
+//!   new work) and `sleeper` (going to sleep, and coming back): the protocol.
 //! * `machine` (M: its state, and queueing), `worker` (its loop), `search` and
-//!   `steal` (what others have), `rest` (sleeping), `execute` (running one
+//!   `steal` (what others have), `rest` (what `sleeper` asks of it), `execute` (running one
 //!   goroutine), `preempt` (requests to give way).
 //! * `readiness`: machines and the netpoller.
 //! * `shared` (the runtime's common state), `threads` (starting and ending them).
 
+mod crew;
 pub(crate) mod current;
 mod execute;
 mod inbox;
@@ -26,12 +28,14 @@ mod readiness;
 mod rest;
 mod search;
 mod shared;
+mod sleeper;
 mod slot;
 mod steal;
 mod thread_clock;
 mod threads;
 mod worker;
 
+pub(crate) use crew::{Crew, NEVER};
 pub(crate) use execute::{AfterPark, leave, leave_to_move};
 pub(crate) use machine::Machine;
 pub(crate) use shared::{Config, Shared};

@@ -4,34 +4,39 @@
 //! runs goroutines while it is [`ACTIVE`]; a free permit is one that no machine
 //! holds. The invariant, whenever the lock is free:
 //!
-//! > limit = free permits + active and granted machines, and no permit is free
+//! > limit = free permits + active machines + called ones, and no permit is free
 //! > while a machine is wanting.
 //!
 //! ```text
-//!            lie_down                     stand_up, or GRANTED by a waker
-//!   ACTIVE ───────────► IDLE ─────────────────────────────► ACTIVE
-//!     │                  │ stand_up, none free                ▲
-//!     │ take_away        └────────────────► WANTING ──────────┘
-//!     └──────► LOST ── stand_up ──► ACTIVE or WANTING    handed on
-//!
-//! When there come to be fewer permits, machines that are active lose theirs,
-//! and those that were granted one and have not noticed are idle again.
+//!            lie_down          grant             stand_up
+//!   ACTIVE ───────────► IDLE ────────► CALLED ───────────────► ACTIVE
+//!     │                 │  │ ◄──────────┘ set_limit           ▲   ▲
+//!     │                 │  │ stand_up, one is free            │   │
+//!     │                 │  └──────────────────────────────────┘   │ handed on
+//!     │ take_away,      └────────────► WANTING ───────────────────┘
+//!     │ pass_on,          stand_up, none free ▲
+//!     │ set_limit                             │
+//!     └───────► LOST ── stand_up ── ACTIVE or WANTING; or lie_down
 //! ```
+//!
+//! [`CALLED`]: a waker gave the sleeping machine a permit and counted it as
+//! searching. It is a standing of its own because the permit may be gone again
+//! before the machine has woken, and then that search must not stay counted.
 //!
 //! [`LOST`]: the machine is stuck in a goroutine that will not give way, and its
 //! permit was given to another one. It goes on with what it does, and asks for
 //! a permit when it comes back to its loop.
 //!
-//! Transitions happen under a lock, and say what the caller must do next. Three
-//! numbers are also readable without it: free permits, wanting machines, and how
-//! many machines search for work. The argument that no wake-up is lost stands in
+//! Transitions happen under a lock, and say what the caller must do next. Some
+//! numbers are also readable without it: free permits, wanting machines, the
+//! poller and its time, and how many machines search for work. The argument that no wake-up is lost stands in
 //! `README.md`, "Sleeping and waking".
 
 mod state;
 
-use crate::primitive::atomic::{AtomicU32, AtomicUsize, Ordering};
+use crate::primitive::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::primitive::{RawLock, UnsafeCell};
-use state::State;
+use state::{Public, State};
 
 /// Without a permit, asleep or about to be.
 pub(crate) const IDLE: u32 = 0;
@@ -41,9 +46,8 @@ pub(crate) const ACTIVE: u32 = 1;
 pub(crate) const LOST: u32 = 2;
 /// Has goroutines that only it can run, and waits for a permit.
 pub(crate) const WANTING: u32 = 3;
-/// Got a permit while it slept, to search with, and has not noticed yet. It is
-/// counted as searching.
-pub(crate) const GRANTED: u32 = 4;
+/// Holds a permit, and is to wake up and search.
+pub(crate) const CALLED: u32 = 4;
 
 /// Where the permits find a machine's standing.
 pub(crate) trait Standings {
@@ -59,6 +63,8 @@ pub(crate) struct Permits {
     limit: AtomicUsize,
     /// The number of the poller; zero when there is none.
     poller: AtomicU32,
+    /// Until when it sleeps; zero when it does not.
+    poll_until: AtomicU64,
     lock: RawLock,
     state: UnsafeCell<State>,
 }
@@ -73,7 +79,7 @@ pub(crate) enum Grant {
     Start(u32),
     /// No permit is free.
     NoPermit,
-    /// All numbers are in use.
+    /// Nobody sleeps, and all numbers are in use, or none may be started.
     NoThread,
 }
 
@@ -87,11 +93,8 @@ pub(crate) enum Rise {
     Active,
     /// Waiting for a permit: park until the standing is [`ACTIVE`].
     Wanting,
-    /// Still idle, and perhaps the poller from now on.
-    Idle {
-        /// Whether it is.
-        polls: bool,
-    },
+    /// Still idle.
+    Idle,
 }
 
 // SAFETY: `state` is used under `lock` only.
@@ -108,6 +111,7 @@ impl Permits {
             searching: AtomicUsize::new(0),
             limit: AtomicUsize::new(limit),
             poller: AtomicU32::new(0),
+            poll_until: AtomicU64::new(0),
             lock: RawLock::new(),
             state: UnsafeCell::new(State::new(limit, machines_max)),
         }
@@ -119,17 +123,34 @@ impl Permits {
         let result = self.state.with_mut(|state| {
             // SAFETY: under the lock.
             let state = unsafe { &mut *state };
+            let before = state.public();
             let result = f(state);
-            self.free.store(state.free, Ordering::Release);
-            self.wanting.store(state.wanting.len(), Ordering::Release);
-            self.limit.store(state.limit, Ordering::Release);
-            self.poller
-                .store(state.poller.unwrap_or(0), Ordering::Release);
+            self.publish(before, state.public());
             result
         });
         // SAFETY: locked above.
         unsafe { self.lock.unlock() };
         result
+    }
+
+    /// Only what has changed: those who read it without the lock keep their
+    /// copies.
+    fn publish(&self, before: Public, now: Public) {
+        if now.free != before.free {
+            self.free.store(now.free, Ordering::Release);
+        }
+        if now.wanting != before.wanting {
+            self.wanting.store(now.wanting, Ordering::Release);
+        }
+        if now.limit != before.limit {
+            self.limit.store(now.limit, Ordering::Release);
+        }
+        if now.poller != before.poller {
+            self.poller.store(now.poller, Ordering::Release);
+        }
+        if now.poll_until != before.poll_until {
+            self.poll_until.store(now.poll_until, Ordering::Release);
+        }
     }
 
     /// How many machines may run at once.
@@ -157,6 +178,37 @@ impl Permits {
         }
     }
 
+    /// Until when the poller sleeps; zero when it does not.
+    #[inline]
+    pub(crate) fn poll_until(&self) -> u64 {
+        self.poll_until.load(Ordering::Relaxed)
+    }
+
+    /// Poller: is about to sleep until then, or (zero) is awake. False for a
+    /// machine that is not the poller any more, and then nothing is changed: a
+    /// new poller's time must not be overwritten by an old one's.
+    pub(crate) fn poll(&self, number: u32, until: u64) -> bool {
+        self.with(|state| {
+            let polls = state.poller == Some(number);
+            if polls {
+                state.poll_until = until;
+            }
+            polls
+        })
+    }
+
+    /// Whether no machine holds a permit.
+    pub(crate) fn all_free(&self) -> bool {
+        // Under the lock, as the two numbers change together; but not if a look
+        // without it says no.
+        self.free() == self.limit() && self.with(|state| state.free == state.limit)
+    }
+
+    /// Whether a machine sleeps that could be woken to search.
+    pub(crate) fn has_idle(&self) -> bool {
+        self.with(|state| !state.idle.is_empty())
+    }
+
     /// How many machines there are.
     pub(crate) fn machines(&self) -> usize {
         self.with(|state| state.numbers as usize - state.vacant.len())
@@ -181,25 +233,21 @@ impl Permits {
             .is_ok()
     }
 
-    /// Gives a free permit to a sleeping machine, or to one yet to be started.
-    /// On failure, and after a failed start, the caller ends the search that
-    /// it counted.
-    pub(crate) fn grant(&self, standings: &impl Standings) -> Grant {
+    /// Gives a free permit to a sleeping machine, or, if it `may_start` one, to
+    /// one yet to be started. On failure, and after a failed start, the caller
+    /// ends the search that it counted.
+    pub(crate) fn grant(&self, standings: &impl Standings, may_start: bool) -> Grant {
         self.with(|state| {
             if state.free == 0 {
                 return Grant::NoPermit;
             }
-            let grant = match state.take_idle() {
-                Some(number) => Grant::Wake(number),
+            let (grant, number, standing) = match state.take_idle() {
+                Some(number) => (Grant::Wake(number), number, CALLED),
+                None if !may_start => return Grant::NoThread,
                 None => match state.take_number() {
-                    Some(number) => Grant::Start(number),
+                    Some(number) => (Grant::Start(number), number, ACTIVE),
                     None => return Grant::NoThread,
                 },
-            };
-            let (number, standing) = match grant {
-                Grant::Wake(number) => (number, GRANTED),
-                Grant::Start(number) => (number, ACTIVE),
-                Grant::NoPermit | Grant::NoThread => return grant,
             };
             state.free -= 1;
             standings.of(number).store(standing, Ordering::Release);
@@ -224,10 +272,10 @@ impl Permits {
             let standing = standings.of(number).swap(IDLE, Ordering::AcqRel);
             state.forget(number);
             state.vacant.push(number);
-            if standing == GRANTED {
+            if standing == CALLED {
                 self.searching.fetch_sub(1, Ordering::AcqRel);
             }
-            if standing == ACTIVE || standing == GRANTED {
+            if standing == ACTIVE || standing == CALLED {
                 state.release(standings)
             } else {
                 None
@@ -253,22 +301,17 @@ impl Permits {
     }
 
     /// Machine: gives its permit up, if it still has one, and goes to sleep.
-    /// Returns the machine that got the permit, to be unparked, and whether the
-    /// caller is now the poller.
-    pub(crate) fn lie_down(&self, number: u32, standings: &impl Standings) -> (Option<u32>, bool) {
+    /// Returns the machine that got the permit, to be unparked. Without a poller,
+    /// the caller is it now.
+    pub(crate) fn lie_down(&self, number: u32, standings: &impl Standings) -> Option<u32> {
         self.with(|state| {
             let standing = standings.of(number).swap(IDLE, Ordering::AcqRel);
-            let handed = if standing == ACTIVE {
+            state.add_idle(number);
+            if standing == ACTIVE {
                 state.release(standings)
             } else {
                 None
-            };
-            state.idle.push(number);
-            let polls = state.poller.is_none();
-            if polls {
-                state.poller = Some(number);
             }
-            (handed, polls)
         })
     }
 
@@ -297,11 +340,11 @@ impl Permits {
         self.with(|state| {
             let standing = standings.of(number);
             match standing.load(Ordering::Acquire) {
-                GRANTED => {
+                ACTIVE => Rise::Active,
+                CALLED => {
                     standing.store(ACTIVE, Ordering::Release);
                     Rise::Granted
                 }
-                ACTIVE => Rise::Active,
                 _ if wants && state.free > 0 => {
                     state.free -= 1;
                     state.forget(number);
@@ -314,14 +357,7 @@ impl Permits {
                     standing.store(WANTING, Ordering::Release);
                     Rise::Wanting
                 }
-                _ => {
-                    if state.poller.is_none() && state.idle.contains(&number) {
-                        state.poller = Some(number);
-                    }
-                    Rise::Idle {
-                        polls: state.poller == Some(number),
-                    }
-                }
+                _ => Rise::Idle,
             }
         })
     }
@@ -383,6 +419,17 @@ impl Permits {
             let unheld = surplus.min(state.free);
             state.free -= unheld;
             surplus -= unheld;
+            // First those that have not woken yet: they sleep on, and nobody
+            // counts on their search any more.
+            for number in 1..=state.numbers {
+                let standing = standings.of(number);
+                if surplus > 0 && standing.load(Ordering::Acquire) == CALLED {
+                    standing.store(IDLE, Ordering::Release);
+                    state.add_idle(number);
+                    self.searching.fetch_sub(1, Ordering::AcqRel);
+                    surplus -= 1;
+                }
+            }
             for number in (1..=state.numbers).rev() {
                 if surplus == 0 {
                     break;
@@ -394,18 +441,6 @@ impl Permits {
                 {
                     surplus -= 1;
                     lost(number);
-                }
-            }
-            for number in 1..=state.numbers {
-                if surplus == 0 {
-                    break;
-                }
-                let standing = standings.of(number);
-                if standing.load(Ordering::Acquire) == GRANTED {
-                    standing.store(IDLE, Ordering::Release);
-                    state.idle.push(number);
-                    self.searching.fetch_sub(1, Ordering::AcqRel);
-                    surplus -= 1;
                 }
             }
             (former, woken)
@@ -422,8 +457,8 @@ impl Permits {
         true
     }
 
-    /// A machine that has just got up searches, however many do.
-    pub(crate) fn join_search(&self) {
+    /// A machine searches for work that it has seen, however many do.
+    pub(crate) fn begin_search(&self) {
         self.searching.fetch_add(1, Ordering::AcqRel);
     }
 

@@ -4,6 +4,7 @@
 //! among the others. The poller, which is idle, waits. When nobody does either
 //! for a while, the monitor does.
 
+use super::crew::Crew;
 use super::machine::Machine;
 use super::parker::Parker;
 use super::shared::Shared;
@@ -66,6 +67,11 @@ impl Shared {
             Some(number) => self.unpark(Some(number)),
             None => self.notify(),
         }
+    }
+
+    /// Whether somebody else could use a permit now.
+    pub(super) fn is_permit_asked_for(&self) -> bool {
+        self.permits.wanting() != 0 || self.has_work()
     }
 
     /// Monitor: nobody has polled for a while.

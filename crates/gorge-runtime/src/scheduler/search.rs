@@ -2,6 +2,7 @@
 //! how long to look for it.
 
 use super::machine::Machine;
+use super::sleeper::Sleeper;
 use super::steal::Looks;
 use crate::goroutine::GRef;
 use crate::primitive::spin_hint;
@@ -34,7 +35,7 @@ impl Machine {
             }
             let left_work = looks.left_work();
             drop(looks);
-            if self.shared().is_over() || !self.rest(left_work) {
+            if self.shared().is_over() || !self.rest(left_work, true) {
                 self.finish();
                 return None;
             }
@@ -51,13 +52,6 @@ impl Machine {
     pub(super) fn found(&self, g: GRef) -> GRef {
         self.end_search();
         g
-    }
-
-    /// The search is over, and there may be more to be found.
-    pub(super) fn end_search(&self) {
-        if self.searching.replace(false) && self.shared().permits.stop_search() {
-            self.notify();
-        }
     }
 
     /// Looks around for work of others, for a while.

@@ -1,6 +1,7 @@
 //! What all machines share.
 
-use super::permits::{Grant, Permits};
+use super::crew::{Crew, NEVER};
+use super::permits::{Permits, Standings};
 use super::processor::{Processor, Queued};
 use super::slot::{Slot, Slots};
 use super::steal::settle;
@@ -10,9 +11,9 @@ use crate::goroutine::{GRef, NO_HOME, Store};
 use crate::monitor::Monitor;
 use crate::netpoll::Netpoll;
 use crate::park::{CANCELLABLE, Claim, Outcome, Owner};
-use crate::primitive::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use crate::primitive::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use crate::primitive::barrier;
-use crate::timer::{Clock, NEVER};
+use crate::timer::Clock;
 use crate::trace::{Event, EventLog};
 use crossbeam_deque::Injector;
 use gorge_coroutine::{StackClasses, StackError, StackPool};
@@ -144,53 +145,6 @@ impl Shared {
         }
     }
 
-    /// New work was queued where any machine may take it. Wakes one to search
-    /// for it, unless one is searching already or all permits are in use.
-    #[inline]
-    pub(crate) fn notify(&self) {
-        // Pairs with the heavy barrier in `Machine::rest`.
-        barrier::light();
-        if self.permits.should_wake() {
-            self.wake_one();
-        }
-    }
-
-    #[cold]
-    fn wake_one(&self) {
-        // Machines that end are not replaced.
-        while !self.is_over() && self.permits.begin_wake() {
-            match self.permits.grant(&self.slots) {
-                // The woken machine is the searcher that was counted.
-                Grant::Wake(number) => return self.slots.get(number).parker.unpark(),
-                Grant::Start(number) => {
-                    if self.start_worker(number).is_ok() {
-                        return;
-                    }
-                    self.permits.stop_search();
-                    self.unpark(self.permits.vacate(number, &self.slots));
-                    // Those that are there have to do; they find the work
-                    // when they look next.
-                    return;
-                }
-                Grant::NoThread => super::threads::exhausted(self.config.max_threads),
-                Grant::NoPermit => {}
-            }
-            // Others who notified while this counted as a search rely on it.
-            self.permits.stop_search();
-            barrier::heavy();
-            if self.permits.free() == 0 || !self.has_work() {
-                return;
-            }
-        }
-    }
-
-    /// Wakes the machine that was handed a permit, if one was.
-    pub(crate) fn unpark(&self, handed: Option<u32>) {
-        if let Some(number) = handed {
-            self.slots.get(number).parker.unpark();
-        }
-    }
-
     /// How many goroutines wait for any machine.
     pub(crate) fn global_len(&self) -> usize {
         self.global.len()
@@ -209,24 +163,7 @@ impl Shared {
             self.emit(slot.number(), Event::Surrender(unsafe { g.as_ref() }.id()));
             self.queue_globally(g);
         }
-        barrier::heavy();
-        if self.has_work() || self.lacks_poller() {
-            self.notify();
-        }
-    }
-
-    /// Whether a machine that searches would see something to take.
-    pub(crate) fn has_work(&self) -> bool {
-        !self.global.is_empty() || self.slots.iter().any(|slot| slot.processor.has_work())
-    }
-
-    /// The earliest timer of all processors, or never.
-    pub(crate) fn earliest_timer(&self) -> u64 {
-        let timers = self.slots.iter().map(|slot| &slot.processor.timers);
-        timers
-            .map(|timers| timers.earliest())
-            .min()
-            .unwrap_or(NEVER)
+        self.look_after_release();
     }
 
     /// Ends the waits whose time has come. The caller makes the goroutines
@@ -256,18 +193,7 @@ impl Shared {
 
     /// Changes how many goroutines run at once. Returns the former number.
     pub(crate) fn set_max_procs(&self, n: usize) -> usize {
-        let (former, woken) = self.permits.set_limit(n, &self.slots, |number| {
-            self.slots.get(number).lose_permit();
-        });
-        woken
-            .into_iter()
-            .for_each(|number| self.unpark(Some(number)));
-        // What waits may find a permit now.
-        barrier::heavy();
-        if self.has_work() {
-            self.notify();
-        }
-        former
+        self.change_limit(n, |number| self.slots.get(number).lose_permit())
     }
 
     /// The time in units of 256 ns, which is never zero.
@@ -384,5 +310,52 @@ impl Shared {
     fn wake_all(&self) {
         self.slots.iter().for_each(|slot| slot.parker.unpark());
         self.monitor.wake();
+    }
+}
+
+impl Standings for Shared {
+    fn of(&self, number: u32) -> &AtomicU32 {
+        self.slots.of(number)
+    }
+}
+
+impl Crew for Shared {
+    #[inline]
+    fn permits(&self) -> &Permits {
+        &self.permits
+    }
+
+    fn has_work(&self) -> bool {
+        !self.global.is_empty() || self.slots.iter().any(|slot| slot.processor.has_work())
+    }
+
+    fn earliest_timer(&self) -> u64 {
+        let timers = self.slots.iter().map(|slot| &slot.processor.timers);
+        timers
+            .map(|timers| timers.earliest())
+            .min()
+            .unwrap_or(NEVER)
+    }
+
+    fn is_readiness_awaited(&self) -> bool {
+        self.netpoll.needed().is_some()
+    }
+
+    fn is_ending(&self) -> bool {
+        self.is_over()
+    }
+
+    fn unpark(&self, handed: Option<u32>) {
+        if let Some(number) = handed {
+            self.slots.get(number).parker.unpark();
+        }
+    }
+
+    fn start(&self, number: u32) -> bool {
+        self.start_worker(number).is_ok()
+    }
+
+    fn run_out_of_threads(&self) -> ! {
+        super::threads::exhausted(self.config.max_threads)
     }
 }

@@ -5,7 +5,7 @@
 //! slot outlives its machine: the next one with that number takes it over,
 //! caches, timers and all. None is ever freed before the runtime is.
 
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Linked};
 use super::parker::Parker;
 use super::permits::{IDLE, Standings};
 use super::processor::{Processor, bump};
@@ -26,10 +26,8 @@ pub(crate) struct Slot {
     /// What the machine is asked to do at its next lap, or a goroutine at its
     /// next operation; see [`super::preempt`].
     pub(crate) attention: AtomicU32,
-    pub(super) inbox: CachePadded<Inbox>,
+    pub(super) inbox: CachePadded<Inbox<G>>,
     pub(crate) parker: Parker,
-    /// Poller: until when it sleeps; zero when it does not.
-    pub(crate) poll_until: AtomicU64,
     /// The machine's thread, while there is one.
     pub(crate) thread: Mutex<Option<ThreadClock>>,
     pub(crate) processor: Processor,
@@ -63,7 +61,6 @@ impl Slot {
             attention: AtomicU32::new(0),
             inbox: CachePadded::new(Inbox::new()),
             parker: Parker::default(),
-            poll_until: AtomicU64::new(0),
             thread: Mutex::new(None),
             processor: Processor::new(number as usize, seed),
         }
@@ -171,8 +168,14 @@ impl Slots {
     }
 }
 
+impl Linked for G {
+    fn next(&self) -> &AtomicPtr<G> {
+        &self.next
+    }
+}
+
 impl Standings for Slots {
-    /// Called under the permits' lock. A number that was never used before gets
+    /// For a new number, called under the permits' lock. A number that was never used before gets
     /// its slot here.
     fn of(&self, number: u32) -> &AtomicU32 {
         let place = &self.table[number as usize - 1];

@@ -4,6 +4,7 @@
 //! could be woken for it; and for a goroutine that is pinned. They end when they
 //! have been idle for a while and are more than the permits, and nobody's home.
 
+use super::crew::Crew;
 use super::current;
 use super::machine::Machine;
 use super::permits::Grant;
@@ -55,7 +56,7 @@ impl Shared {
         if !self.permits.begin_wake() {
             return Ok(());
         }
-        let Grant::Start(number) = self.permits.grant(&self.slots) else {
+        let Grant::Start(number) = self.permits.grant(&self.slots, true) else {
             unreachable!("a new runtime has permits, and no machines")
         };
         self.start_worker(number).inspect_err(|_| {

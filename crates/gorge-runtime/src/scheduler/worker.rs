@@ -7,10 +7,11 @@
 //! descriptors, other processors' timers and queues (see `search`), and then
 //! rest (see `rest`).
 
-use super::inbox::Inbox;
+use super::crew::Crew;
 use super::machine::Machine;
 use super::preempt;
 use super::processor::Queued;
+use super::sleeper::Sleeper;
 use super::steal::settle;
 use crate::goroutine::GRef;
 use crate::timer::NEVER;
@@ -50,8 +51,8 @@ impl Machine {
     #[inline]
     fn find_work(&self) -> Option<GRef> {
         let tick = self.processor().advance();
-        if self.slot().requests() != 0 && !self.attend() {
-            return None;
+        if self.slot().requests() != 0 {
+            self.attend();
         }
         if self.is_special {
             return self.find_special_work();
@@ -60,9 +61,7 @@ impl Machine {
             self.expire_own_timers();
         }
         if tick.is_multiple_of(GLOBAL_INTERVAL) {
-            if !self.at_global_interval() {
-                return None;
-            }
+            self.at_global_interval();
             if let Some(g) = self.take_global_one() {
                 return Some(g);
             }
@@ -160,25 +159,22 @@ impl Machine {
     }
 
     pub(super) fn drain_inbox(&self) {
-        let inbox: &Inbox = &self.slot().inbox;
+        let inbox = &self.slot().inbox;
         self.with_queue(|queue| inbox.drain(queue));
     }
 
     /// Now and then: machines that wait for a permit get their turn, and the next
-    /// goroutine is timed. False when the thread is to end.
+    /// goroutine is timed.
     #[cold]
-    fn at_global_interval(&self) -> bool {
+    fn at_global_interval(&self) {
         self.times_next.set(true);
         let shared = self.shared();
         if shared.permits.wanting() != 0
             && shared.clock.now().saturating_sub(self.active_since.get()) > TENURE_NS
-            && !self.pass_permit_on()
         {
-            self.finish();
-            return false;
+            self.pass_permit_on();
         }
         self.look_at_netpoll();
-        true
     }
 
     fn take_global_one(&self) -> Option<GRef> {
@@ -186,27 +182,19 @@ impl Machine {
     }
 
     /// Answers requests to the machine. Those to a goroutine that has left are
-    /// answered by its leaving. False when the thread is to end.
+    /// answered by its leaving.
     #[cold]
-    fn attend(&self) -> bool {
+    fn attend(&self) {
         let asked = self.slot().answer(u32::MAX);
         let is_over = asked & preempt::SLICE_OVER != 0;
-        if self.is_dedicated {
-            // It looks after its permit itself.
+        if self.has_lost_permit() {
+            self.do_without_permit();
+        } else if self.is_dedicated {
+            // It gives way in its own loop, also to work that nobody owns.
             self.shares.set(self.shares.get() || is_over);
-            return true;
-        }
-        let goes_on = if self.has_lost_permit() {
-            self.regain_permit()
         } else if is_over && self.shared().permits.wanting() != 0 {
-            self.pass_permit_on()
-        } else {
-            true
-        };
-        if !goes_on {
-            self.finish();
+            self.pass_permit_on();
         }
-        goes_on
     }
 
     /// This machine's share of the global queue: what is left for the others is
@@ -276,7 +264,7 @@ impl Machine {
                     .with_queue(|queue| queue.swap_remove_back(choice))
                     .map(|g| self.found(g));
             }
-            if self.shared().is_over() || !self.rest(false) {
+            if self.shared().is_over() || !self.rest(false, true) {
                 self.finish();
                 return None;
             }

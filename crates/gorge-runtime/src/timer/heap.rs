@@ -13,9 +13,7 @@
 //! one against a heap that writes each entry's place into its G.
 
 use crate::goroutine::GRef;
-
-/// A time that never comes.
-pub(crate) const NEVER: u64 = u64::MAX;
+use crate::scheduler::NEVER;
 
 const CHILDREN: usize = 4;
 

@@ -18,8 +18,8 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use crate::scheduler::NEVER;
 pub(crate) use clock::Clock;
-pub(crate) use heap::NEVER;
 pub(crate) use slot::Slot;
 
 use crate::goroutine::{G, GRef};

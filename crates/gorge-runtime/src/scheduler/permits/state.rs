@@ -1,5 +1,5 @@
-//! What the permits' lock protects: who sleeps, who waits in line, which numbers
-//! are in use.
+//! What the permits' lock protects: how many are free, and who sleeps or waits in
+//! which order.
 
 use super::{ACTIVE, Standings};
 use crate::primitive::atomic::Ordering;
@@ -15,11 +15,23 @@ pub(super) struct State {
     pub(super) wanting: VecDeque<u32>,
     /// The idle machine that waits for timers and readiness.
     pub(super) poller: Option<u32>,
+    /// Until when the poller sleeps; zero when it does not, and without one.
+    pub(super) poll_until: u64,
     /// Numbers of machines that have ended.
     pub(super) vacant: Vec<u32>,
     /// The largest number ever given.
     pub(super) numbers: u32,
     pub(super) numbers_max: u32,
+}
+
+/// What may be read without the lock.
+#[derive(Clone, Copy)]
+pub(super) struct Public {
+    pub(super) free: usize,
+    pub(super) wanting: usize,
+    pub(super) limit: usize,
+    pub(super) poller: u32,
+    pub(super) poll_until: u64,
 }
 
 impl State {
@@ -30,10 +42,27 @@ impl State {
             idle: Vec::new(),
             wanting: VecDeque::new(),
             poller: None,
+            poll_until: 0,
             vacant: Vec::new(),
             numbers: 0,
             numbers_max: machines_max,
         }
+    }
+
+    pub(super) fn public(&self) -> Public {
+        Public {
+            free: self.free,
+            wanting: self.wanting.len(),
+            limit: self.limit,
+            poller: self.poller.unwrap_or(0),
+            poll_until: self.poll_until,
+        }
+    }
+
+    /// A machine that may be woken to search, the poller if there is none.
+    pub(super) fn add_idle(&mut self, number: u32) {
+        self.idle.push(number);
+        self.poller.get_or_insert(number);
     }
 
     /// Gives a permit to the first machine that is wanting, or makes it free.
@@ -77,6 +106,7 @@ impl State {
         }
         if self.poller == Some(number) {
             self.poller = None;
+            self.poll_until = 0;
         }
     }
 }
