@@ -1,18 +1,21 @@
 //! What a runtime counts about itself.
 
 mod common;
+#[path = "common/latch.rs"]
+mod latch;
 
 use common::{Setting, in_each_placement, in_each_setting, wait_for};
 use gorge_runtime::{RuntimeMetrics, blocking, go, goroutine, time, yield_now};
+use latch::{Latch, latch};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 #[test]
 fn goroutines_are_counted_by_what_they_do() {
     in_each_placement(1, |runtime| {
         let created = runtime.metrics().goroutines_created;
-        let (release, blocked) = mpsc::channel::<()>();
+        let (release, blocked) = latch();
         let blocked = go_blocking(runtime, blocked);
         for _ in 0..1000 {
             drop(runtime.go(|| goroutine::park_forever()));
@@ -48,11 +51,8 @@ fn goroutines_are_counted_by_what_they_do() {
     });
 }
 
-fn go_blocking(
-    runtime: &gorge_runtime::Runtime,
-    blocked: mpsc::Receiver<()>,
-) -> gorge_runtime::JoinHandle<()> {
-    runtime.go(move || blocking(move || assert!(blocked.recv().is_err())))
+fn go_blocking(runtime: &gorge_runtime::Runtime, blocked: Latch) -> gorge_runtime::JoinHandle<()> {
+    runtime.go(move || blocking(move || blocked.wait()))
 }
 
 /// What never decreases.

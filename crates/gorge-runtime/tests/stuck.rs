@@ -10,9 +10,12 @@
 )]
 
 mod common;
+#[path = "common/latch.rs"]
+mod latch;
 
 use common::{Setting, in_each_placement, wait_for};
 use gorge_runtime::{Runtime, blocking, checkpoint, go, goroutine, time, yield_now};
+use latch::{Release, latch};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -81,11 +84,11 @@ fn a_hog_does_not_keep_others_from_starting() {
 
 /// Starts goroutines that block their threads by a plain blocking call, until
 /// what this returns is dropped.
-fn block_threads(count: usize) -> Vec<mpsc::Sender<()>> {
+fn block_threads(count: usize) -> Vec<Release> {
     (0..count)
         .map(|_| {
-            let (release, blocked) = mpsc::channel::<()>();
-            go(move || assert!(blocked.recv().is_err()));
+            let (release, blocked) = latch();
+            go(move || blocked.wait());
             release
         })
         .collect()
@@ -127,9 +130,9 @@ fn blocking_calls_that_were_announced_do_not_stop_a_ticker() {
         let ticking = runtime.run(|| {
             let ticking = ticker(goroutine::Builder::new(), &stop);
             for _ in 0..20 {
-                let (release, blocked) = mpsc::channel::<()>();
+                let (release, blocked) = latch();
                 releases.push(release);
-                go(move || blocking(move || assert!(blocked.recv().is_err())));
+                go(move || blocking(move || blocked.wait()));
             }
             ticking
         });

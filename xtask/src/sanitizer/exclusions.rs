@@ -38,6 +38,13 @@ const EXCLUSIONS: &[Exclusion] = &[
         reason: "it measures resident memory, which shadow memory and quarantine change",
     },
     Exclusion {
+        sanitizers: &Sanitizer::ALL,
+        package: "gorge-runtime",
+        target: "quiet",
+        test: None,
+        reason: "it measures memory and context switches, and the sanitizer has threads of its own",
+    },
+    Exclusion {
         sanitizers: &[Sanitizer::Thread],
         package: "gorge-runtime",
         target: "growing",
