@@ -1,18 +1,14 @@
 //! Channels and the scheduler: time slices, and children that run first.
 
-#![allow(
-    clippy::disallowed_types,
-    reason = "a lock that is held for a moment, and by tests"
-)]
-
 mod common;
 
 use gorge_channel::{Receiver, bounded};
 use gorge_runtime::trace::Event;
 use gorge_runtime::{Runtime, go, goroutine, yield_now};
+use parking_lot::Mutex;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 fn one_processor(migrating: bool) -> Runtime {
     let builder = Runtime::builder().max_procs(1);
@@ -115,7 +111,7 @@ fn fib(n: u32, path: String, log: &Log) -> Receiver<u32> {
             a.recv().expect("a value") + b.recv().expect("a value")
         };
         // Nobody receives yet: on one processor, this send has to wait.
-        log.lock().expect("not poisoned").push(path);
+        log.lock().push(path);
         tx.send(value).expect("somebody receives");
     });
     drop(child.expect("spawned"));
@@ -136,7 +132,7 @@ fn children_that_run_first_block_in_the_expected_order() {
             "fib(4) > fib(2)",
             "fib(4)",
         ];
-        assert_eq!(*log.lock().expect("not poisoned"), expected);
+        assert_eq!(*log.lock(), expected);
     }
 }
 
