@@ -4,7 +4,7 @@ mod common;
 
 use gorge_channel::{Receiver, bounded};
 use gorge_runtime::trace::Event;
-use gorge_runtime::{Runtime, go, goroutine, yield_now};
+use gorge_runtime::{JoinHandle, Runtime, go, goroutine, yield_now};
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,53 +22,54 @@ fn one_processor(migrating: bool) -> Runtime {
     builder.build().expect("a runtime")
 }
 
-#[test]
-fn goroutines_that_only_try_do_not_starve_a_third() {
+/// On one processor, a goroutine that comes last stops those that `start` starts,
+/// which never have to wait.
+fn others_get_their_turn(start: impl Fn(&Arc<AtomicBool>) -> Vec<JoinHandle<()>> + Sync) {
     for migrating in [false, true] {
         let stop = Arc::new(AtomicBool::new(false));
         one_processor(migrating).run(|| {
-            let (tx, rx) = bounded::<u32>(4);
             // Started first, and runs last.
             let third = stop.clone();
             let third = go(move || third.store(true, Ordering::Relaxed));
-            let sending = stop.clone();
-            let sender = go(move || {
-                while !sending.load(Ordering::Relaxed) {
-                    let _full = tx.try_send(1).is_err();
-                }
-            });
-            let receiving = stop.clone();
-            let receiver = go(move || {
-                while !receiving.load(Ordering::Relaxed) {
-                    let _empty = rx.try_recv().is_err();
-                }
-            });
-            for it in [third, sender, receiver] {
-                it.join().expect("it ends");
-            }
+            let busy = start(&stop);
+            third.join().expect("it ran");
+            busy.into_iter().for_each(|it| it.join().expect("it ends"));
         });
     }
 }
 
 #[test]
-fn sends_and_receives_that_need_not_wait_do_not_starve_a_third() {
-    for migrating in [false, true] {
-        let stop = Arc::new(AtomicBool::new(false));
-        one_processor(migrating).run(|| {
-            let (tx, rx) = bounded::<u32>(4);
-            let third = stop.clone();
-            let third = go(move || third.store(true, Ordering::Relaxed));
-            let alone = stop.clone();
-            let alone = go(move || {
-                while !alone.load(Ordering::Relaxed) {
-                    tx.send(1).expect("room");
-                    rx.recv().expect("a value");
-                }
-            });
-            third.join().expect("it ran");
-            alone.join().expect("it ends");
+fn goroutines_that_only_try_do_not_starve_a_third() {
+    others_get_their_turn(|stop| {
+        let (tx, rx) = bounded::<u32>(4);
+        let sending = stop.clone();
+        let sender = go(move || {
+            while !sending.load(Ordering::Relaxed) {
+                let _full = tx.try_send(1).is_err();
+            }
         });
-    }
+        let receiving = stop.clone();
+        let receiver = go(move || {
+            while !receiving.load(Ordering::Relaxed) {
+                let _empty = rx.try_recv().is_err();
+            }
+        });
+        vec![sender, receiver]
+    });
+}
+
+#[test]
+fn sends_and_receives_that_need_not_wait_do_not_starve_a_third() {
+    others_get_their_turn(|stop| {
+        let (tx, rx) = bounded::<u32>(4);
+        let stop = stop.clone();
+        vec![go(move || {
+            while !stop.load(Ordering::Relaxed) {
+                tx.send(1).expect("room");
+                rx.recv().expect("a value");
+            }
+        })]
+    });
 }
 
 #[test]

@@ -14,9 +14,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 /// The words with which a goroutine leaves its stack to be queued again: to the
-/// tail of its queue, because its time slice is over, because it lost its
-/// machine's permit, and behind a child that it starts first. Any other
-/// word is the address of an [`AfterPark`].
+/// tail of its queue; because its time slice is over or its machine lost the
+/// permit; behind a child that it starts first. Any other word is the address of
+/// an [`AfterPark`].
 const YIELD: usize = 1;
 const GIVE_WAY: usize = 2;
 const CHILD_FIRST: usize = 3;
