@@ -35,6 +35,37 @@ fn cpu_bound_goroutines_run_in_parallel() {
     });
 }
 
+/// Counts its turns until all have had one.
+fn compute(me: usize, turns: &[AtomicU64], latest: &AtomicUsize) {
+    while turns.iter().any(|turns| turns.load(Ordering::Relaxed) == 0) {
+        if latest.swap(me, Ordering::Relaxed) != me {
+            turns[me].fetch_add(1, Ordering::Relaxed);
+        }
+        gorge_runtime::checkpoint();
+    }
+}
+
+/// Every 61st goroutine that runs may be one that had a time slice, and one that
+/// the system stopped for long may run beside another. By turns with those that
+/// have not started it would be 14.
+#[test]
+fn a_goroutine_that_used_its_time_slice_up_waits_until_all_others_had_theirs() {
+    in_each_placement(1, |runtime| {
+        let turns: Vec<_> = (0..8).map(|_| AtomicU64::new(0)).collect();
+        let latest = AtomicUsize::new(usize::MAX);
+        runtime.run(|| {
+            gorge_runtime::scope(|s| {
+                for me in 0..turns.len() {
+                    let (turns, latest) = (&turns, &latest);
+                    s.spawn(move || compute(me, turns, latest));
+                }
+            });
+        });
+        let total: u64 = turns.into_iter().map(AtomicU64::into_inner).sum();
+        assert!((8..=11).contains(&total), "{total} turns for 8");
+    });
+}
+
 #[test]
 fn yields_let_another_goroutine_make_progress() {
     in_each_setting(|runtime| {

@@ -158,10 +158,7 @@ impl Machine {
         let shared_g = unsafe { g.as_ref() };
         shared_g.on_machine.store(0, Ordering::Release);
         match word {
-            GIVE_WAY if shared_g.home() == NO_HOME => {
-                self.shared().queue_globally(g);
-                self.notify();
-            }
+            GIVE_WAY => self.queue_spent(g),
             CHILD_FIRST => self.keep_continuation(g),
             MOVE => self.shared().ready(g),
             _ => self.queue_last(g),

@@ -31,6 +31,8 @@ pub(crate) struct Machine {
     covered: Cell<Option<GRef>>,
     /// Homed goroutines that are runnable, oldest first.
     queue: UnsafeCell<VecDeque<GRef>>,
+    /// Homed goroutines whose time slice was over, oldest first.
+    spent: UnsafeCell<VecDeque<GRef>>,
     /// Homed parents that started a child first, oldest first.
     continuations: UnsafeCell<Vec<GRef>>,
     /// Whether any continuation may be kept here.
@@ -43,6 +45,8 @@ pub(crate) struct Machine {
     pub(super) streak: Cell<u32>,
     /// Whose turn it is: the machine's queue or the processor's.
     pub(super) homed_first: Cell<bool>,
+    /// Whose turn it is once they are empty: the spent ones or the global queue.
+    pub(super) spent_first: Cell<bool>,
     /// Whose turn it is when the streak is over: the queues or the continuations.
     pub(super) queued_first: Cell<bool>,
     /// Dedicated machine: its permit is somebody else's turn.
@@ -77,12 +81,14 @@ impl Machine {
             running: Cell::new(None),
             covered: Cell::new(None),
             queue: UnsafeCell::new(VecDeque::with_capacity(64)),
+            spent: UnsafeCell::new(VecDeque::new()),
             continuations: UnsafeCell::new(Vec::new()),
             has_continuations: Cell::new(false),
             next: Cell::new(None),
             searching: Cell::new(false),
             streak: Cell::new(0),
             homed_first: Cell::new(false),
+            spent_first: Cell::new(false),
             queued_first: Cell::new(false),
             shares: Cell::new(false),
             times_next: Cell::new(false),
@@ -133,6 +139,13 @@ impl Machine {
         f(unsafe { &mut *self.queue.get() })
     }
 
+    /// The homed goroutines whose slice was over. `f` must not come back here.
+    #[inline]
+    pub(super) fn with_spent<R>(&self, f: impl FnOnce(&mut VecDeque<GRef>) -> R) -> R {
+        // SAFETY: as in `with_queue`.
+        f(unsafe { &mut *self.spent.get() })
+    }
+
     /// The homed continuations. `f` must not come back here.
     #[inline]
     pub(super) fn with_continuations<R>(&self, f: impl FnOnce(&mut Vec<GRef>) -> R) -> R {
@@ -144,6 +157,7 @@ impl Machine {
     pub(super) fn has_homed_work(&self) -> bool {
         self.next.get().is_some()
             || !self.with_queue(|queue| queue.is_empty())
+            || !self.with_spent(|spent| spent.is_empty())
             || !self.with_continuations(|continuations| continuations.is_empty())
             || self.slot().inbox.has_delivery()
     }
@@ -341,6 +355,22 @@ impl Machine {
             }
             home if home == self.number() => self.with_queue(|queue| queue.push_back(g)),
             home => self.shared.deliver(home, g),
+        }
+    }
+
+    /// Queues a goroutine that had its time slice: behind all that have not, so
+    /// that of many that compute those that started early do not get more.
+    pub(super) fn queue_spent(&self, g: GRef) {
+        // SAFETY: as in `queue_last`.
+        match unsafe { g.as_ref() }.home() {
+            NO_HOME => {
+                self.shared.queue_globally(g);
+                self.notify();
+            }
+            home if home == self.number() && !self.is_special => {
+                self.with_spent(|spent| spent.push_back(g));
+            }
+            _ => self.queue_last(g),
         }
     }
 

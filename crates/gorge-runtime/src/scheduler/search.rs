@@ -44,7 +44,8 @@ impl Machine {
 
     /// Whatever this machine may take without robbing another one.
     fn take_anything(&self) -> Option<GRef> {
-        self.take_own().or_else(|| self.take_global_batch())
+        let take_global = || self.take_global_batch();
+        self.take_own().or_else(|| self.take_spent_or(take_global))
     }
 
     /// Ends a search with success: if it was the last one, another machine may

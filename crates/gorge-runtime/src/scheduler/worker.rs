@@ -1,9 +1,10 @@
 //! A machine's loop: where it looks for the next goroutine, in which order.
 //!
 //! Each lap: what the machine is asked for, due timers (now and then), every
-//! 61st time the global queue, the goroutine that is next, the newest
-//! continuation, the machine's own queue and the processor's, alternating.
-//! When all are empty, the slow path: the global queue in batches, readiness of
+//! 61st time the global queue and those who had their time slice, the goroutine
+//! that is next, the newest continuation, the machine's own queue and the
+//! processor's, alternating. When all are empty, the slow path: those who had
+//! their slice and the global queue in batches, alternating, readiness of
 //! descriptors, other processors' timers and queues (see `search`), and then
 //! rest (see `rest`).
 
@@ -62,7 +63,8 @@ impl Machine {
         }
         if tick.is_multiple_of(GLOBAL_INTERVAL) {
             self.at_global_interval();
-            if let Some(g) = self.take_global_one() {
+            let take = || self.take_global_one();
+            if let Some(g) = self.take_spent_or(take) {
                 return Some(g);
             }
         }
@@ -175,6 +177,19 @@ impl Machine {
             self.pass_permit_on();
         }
         self.look_at_netpoll();
+    }
+
+    /// A homed goroutine that had its time slice, or what `take_global` finds, by
+    /// turns.
+    pub(super) fn take_spent_or(&self, take_global: impl Fn() -> Option<GRef>) -> Option<GRef> {
+        let take_spent = || self.with_spent(|spent| spent.pop_front());
+        let spent_first = !self.spent_first.get();
+        self.spent_first.set(spent_first);
+        if spent_first {
+            take_spent().or_else(take_global)
+        } else {
+            take_global().or_else(take_spent)
+        }
     }
 
     fn take_global_one(&self) -> Option<GRef> {
