@@ -14,6 +14,7 @@
 
 use crate::cancel;
 use crate::goroutine::{NO_HOME, check_may_park};
+use crate::panics;
 use crate::park::{self, CancelMode, Outcome, Wait, WaitReason, Waiter};
 use crate::preempt;
 use crate::scheduler::{Machine, Shared, current};
@@ -22,7 +23,7 @@ use crate::trace::{self, Event};
 use parking_lot::{Condvar, Mutex};
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -98,7 +99,7 @@ fn covered<T>(f: impl FnOnce() -> T) -> T {
     if machine.uncover(g) {
         machine.come_back();
     }
-    result.unwrap_or_else(|panic| resume_unwind(panic))
+    result.unwrap_or_else(|panic| panics::resume(panic))
 }
 
 /// Runs `f` on a thread of the pool, while the goroutine waits.
@@ -141,7 +142,7 @@ where
     }
     match errand.result {
         Some(Ok(value)) => value,
-        Some(Err(panic)) => resume_unwind(panic),
+        Some(Err(panic)) => panics::resume(panic),
         None => unreachable!("the pool wakes a goroutine after it ran its job"),
     }
 }

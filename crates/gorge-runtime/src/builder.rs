@@ -3,6 +3,7 @@
 use crate::error::BuildError;
 use crate::fault;
 use crate::monitor::{self, TraceOptions};
+use crate::panics::{self, PanicPolicy};
 use crate::runtime::Runtime;
 use crate::scheduler::{Config, Shared};
 use gorge_coroutine::stack::DEFAULT_RESERVE;
@@ -45,6 +46,7 @@ pub struct Builder {
     time_slice: Duration,
     seed: Option<u64>,
     migrating: bool,
+    panic_policy: PanicPolicy,
     simulated: bool,
     records_events: bool,
 }
@@ -68,6 +70,7 @@ impl Builder {
             time_slice: Duration::from_millis(10),
             seed: None,
             migrating: false,
+            panic_policy: PanicPolicy::default(),
             simulated: false,
             records_events: false,
         }
@@ -119,6 +122,13 @@ impl Builder {
     /// Default: 10 milliseconds.
     pub fn time_slice(mut self, slice: Duration) -> Builder {
         self.time_slice = slice;
+        self
+    }
+
+    /// What happens when a goroutine ends by a panic. Default:
+    /// [`PanicPolicy::Report`].
+    pub fn panic_policy(mut self, policy: PanicPolicy) -> Builder {
+        self.panic_policy = policy;
         self
     }
 
@@ -189,8 +199,10 @@ impl Builder {
             thread_name: self.thread_name,
             seed: self.seed.unwrap_or_else(random_seed),
             migrating: self.migrating,
+            panic_policy: self.panic_policy,
         };
         fault::install();
+        panics::install();
         let simulated = config.simulated;
         let shared = Shared::new(config)?;
         let runtime = Runtime::from_parts(Arc::clone(&shared), None);

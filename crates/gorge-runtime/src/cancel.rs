@@ -3,12 +3,30 @@
 //! Operations that wait learn of it from the park seam and call [`deliver`]
 //! once they have undone what they began. The unwinding does not call the
 //! panic hook and ends at the goroutine's root, where it becomes a
-//! [`JoinError`](crate::JoinError) that says so.
+//! [`JoinError`](crate::JoinError) that says so. Code that catches it is told
+//! again at its next park point, but not for ever.
+
+#[cfg(not(gorge_loom))]
+use crate::{
+    goroutine::{self, G},
+    panics,
+    park::{self, CancelMode, NO_PARK, SHIELD, Wait, WaitReason},
+    scheduler::current,
+};
+use std::panic::resume_unwind;
+#[cfg(not(gorge_loom))]
+use std::panic::{UnwindSafe, catch_unwind};
+#[cfg(not(gorge_loom))]
+use std::thread;
 
 /// Whether this build can unwind at all. Without, a cancel is never delivered to
 /// a goroutine that has started: it stays where it is, and keeps its stack.
 #[cfg(not(gorge_loom))]
 pub(crate) const DELIVERABLE: bool = cfg!(panic = "unwind");
+
+/// How often a goroutine may catch its cancel.
+#[cfg(not(gorge_loom))]
+const DELIVERIES_MAX: u8 = 32;
 
 /// The payload of a cancel's unwinding.
 #[derive(Debug)]
@@ -20,6 +38,9 @@ pub(crate) struct Cancelled;
 /// [`Refused`](crate::park::Refused) or
 /// [`Outcome::Cancelled`](crate::park::Outcome::Cancelled).
 ///
+/// A goroutine that has caught its cancel 32 times is parked for good instead,
+/// and named on standard error.
+///
 /// # Panics
 ///
 /// Inside [`no_park`](crate::goroutine::no_park): then the wait was refused
@@ -28,23 +49,130 @@ pub(crate) struct Cancelled;
 #[cfg_attr(not(gorge_loom), track_caller)]
 pub fn deliver() -> ! {
     #[cfg(not(gorge_loom))]
-    if crate::goroutine::must_not_park() {
-        crate::goroutine::refuse_to_park();
+    if let Some(g) = current::goroutine() {
+        if goroutine::must_not_park() {
+            goroutine::refuse_to_park();
+        }
+        // SAFETY: the calling goroutine is alive.
+        let g = unsafe { g.as_ref() };
+        if g.cell.count_delivery() >= DELIVERIES_MAX {
+            park_for_good(g);
+        }
+        panics::unwinding_begins();
     }
-    std::panic::resume_unwind(Box::new(Cancelled))
+    resume_unwind(Box::new(Cancelled))
+}
+
+/// Nothing can make the goroutine end, and nothing may end its frames.
+#[cfg(not(gorge_loom))]
+fn park_for_good(g: &G) -> ! {
+    panics::say(format_args!(
+        "gorge: {} has caught its cancel {DELIVERIES_MAX} times and went on; it is parked for \
+         good: catch panics with gorge::catch_panic, which lets a cancel through",
+        panics::Identity(g)
+    ));
+    let wait = Wait {
+        reason: WaitReason::Forever,
+        object: 0,
+        deadline: None,
+        cancel: CancelMode::Withhold,
+    };
+    loop {
+        // SAFETY: nothing is published, so nothing is to be taken back.
+        let _ = unsafe { park::park(wait, |_| {}, || {}) };
+    }
 }
 
 /// Whether the calling goroutine was cancelled and may be told now.
 #[cfg(not(gorge_loom))]
 pub(crate) fn is_pending() -> bool {
-    use crate::park::{NO_PARK, SHIELD};
-    use crate::scheduler::current;
     current::goroutine().is_some_and(|g| {
         // SAFETY: the current goroutine is alive while it runs this.
         let cell = unsafe { &g.as_ref().cell };
         DELIVERABLE
             && cell.cancel_requested()
             && !cell.load().has(SHIELD | NO_PARK)
-            && !std::thread::panicking()
+            && !panics::is_panicking()
+    })
+}
+
+/// Calls `f`, in which no cancel is delivered to the calling goroutine.
+///
+/// For work that must not stop half-way, such as a protocol's farewell. A
+/// cancel that comes meanwhile stays pending, and is delivered at the first
+/// park point after `f`. On an OS thread, which nobody can cancel, `f` is simply
+/// called.
+///
+/// # Examples
+///
+/// ```
+/// use gorge_runtime::{go, shield, yield_now};
+///
+/// let worker = go(|| {
+///     shield(yield_now);
+///     "all said"
+/// });
+/// worker.cancel();
+/// // Cancelled before it began, or after the farewell.
+/// assert!(worker.join().map_or_else(|error| error.is_cancelled(), |said| said == "all said"));
+/// ```
+#[cfg(not(gorge_loom))]
+pub fn shield<T>(f: impl FnOnce() -> T) -> T {
+    /// Restores the flag, also when `f` unwinds.
+    struct Restore(bool);
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            set_shield(self.0);
+        }
+    }
+
+    let _restore = Restore(set_shield(true));
+    f()
+}
+
+/// Sets the calling goroutine's flag; returns what it was.
+#[cfg(not(gorge_loom))]
+fn set_shield(on: bool) -> bool {
+    current::goroutine().is_some_and(|g| {
+        // SAFETY: the current goroutine is alive while it runs this.
+        unsafe { g.as_ref() }.cell.set_flag(SHIELD, on)
+    })
+}
+
+/// As [`std::panic::catch_unwind`], but lets the cancel of a goroutine through.
+///
+/// Code that must not end by a panic, such as a server's loop around its
+/// handlers, uses this. With `catch_unwind` it would catch a cancel too, and
+/// get it again at its next park point.
+///
+/// # Errors
+///
+/// The payload of the panic of `f`.
+///
+/// # Examples
+///
+/// ```
+/// use gorge_runtime::{catch_panic, go, goroutine};
+///
+/// let server = go(|| {
+///     let caught = catch_panic(|| panic!("one bad request")).is_err();
+///     assert!(caught);
+///     catch_panic(|| goroutine::park_forever())
+/// });
+/// server.cancel();
+/// assert!(server.join().unwrap_err().is_cancelled());
+/// ```
+#[cfg(not(gorge_loom))]
+pub fn catch_panic<F, T>(f: F) -> thread::Result<T>
+where
+    F: FnOnce() -> T + UnwindSafe,
+{
+    catch_unwind(f).map_err(|payload| {
+        if payload.is::<Cancelled>() {
+            panics::unwinding_begins();
+            resume_unwind(payload);
+        }
+        payload
     })
 }

@@ -14,6 +14,16 @@ pub(crate) enum Failure {
     NotStarted(Box<StackError>),
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Panic(payload) => write!(f, "panicked: {}", panic_message(&**payload)),
+            Failure::Cancelled => f.write_str("was cancelled"),
+            Failure::NotStarted(error) => write!(f, "was not started: {error}"),
+        }
+    }
+}
+
 /// Why [`JoinHandle::join`](crate::JoinHandle::join) has no value.
 ///
 /// `Display` names the goroutine and, for a panic, its message.
@@ -72,11 +82,7 @@ impl fmt::Display for JoinError {
         if let Some(name) = &self.name {
             write!(f, " {name:?}")?;
         }
-        match &self.failure {
-            Failure::Panic(payload) => write!(f, " panicked: {}", panic_message(&**payload)),
-            Failure::Cancelled => f.write_str(" was cancelled"),
-            Failure::NotStarted(error) => write!(f, " was not started: {error}"),
-        }
+        write!(f, " {}", self.failure)
     }
 }
 

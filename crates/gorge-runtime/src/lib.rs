@@ -27,6 +27,8 @@ mod metrics;
 mod monitor;
 #[cfg(not(gorge_loom))]
 pub mod netpoll;
+#[cfg(not(gorge_loom))]
+mod panics;
 pub mod preempt;
 #[cfg(not(gorge_loom))]
 mod runtime;
@@ -46,10 +48,12 @@ pub use {
     block_on::block_on,
     blocking::blocking,
     builder::Builder,
+    cancel::{catch_panic, shield},
     dump::{GoroutineDump, GoroutineSnapshot, GoroutineState},
     error::{BuildError, JoinError},
     goroutine::{Goroutine, GoroutineId, JoinHandle, scope, spawn as go, yield_now},
     metrics::{DurationHistogram, RuntimeMetrics, WorkerMetrics},
+    panics::PanicPolicy,
     preempt::checkpoint,
     runtime::{Runtime, max_procs, num_goroutines, run, set_max_procs},
 };

@@ -65,7 +65,7 @@ fn answer(delivers: bool) {
         return;
     };
     // While it unwinds, and where it must not park, a goroutine goes on.
-    if !machine.is_asked() || std::thread::panicking() || crate::goroutine::must_not_park() {
+    if !machine.is_asked() || crate::panics::is_panicking() || crate::goroutine::must_not_park() {
         return;
     }
     if delivers && crate::cancel::is_pending() {

@@ -6,10 +6,10 @@ use crate::dump::GoroutineDump;
 use crate::error::{BuildError, JoinError};
 use crate::goroutine::{JoinHandle, Spec, check_may_park, join_lent, spawn_on, with_runtime};
 use crate::metrics::RuntimeMetrics;
+use crate::panics;
 use crate::scheduler::{Shared, current};
 use crate::trace::{Event, EventLog};
 use std::fmt;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -161,7 +161,7 @@ impl fmt::Debug for Runtime {
 #[track_caller]
 fn propagate(error: JoinError) -> ! {
     if error.is_panic() {
-        resume_unwind(error.into_panic());
+        panics::resume(error.into_panic());
     }
     panic!("{error}");
 }

@@ -6,11 +6,11 @@
 //! that a loop that crosses the boundary again and again maps nothing.
 
 use crate::goroutine::Run;
+use crate::panics;
 use crate::scheduler::current;
 use gorge_coroutine::stack::pointer;
 use gorge_coroutine::{OwnedStack, PooledStack, Stack, StackError, try_call_on};
 use std::cell::Cell;
-use std::panic::resume_unwind;
 
 /// The stack, or the segment of it, that something runs on: the lowest usable
 /// address, and the bytes of its reserve.
@@ -85,13 +85,24 @@ pub fn grow<R>(red_zone: usize, bytes: usize, f: impl FnOnce() -> R) -> R {
 #[cold]
 #[inline(never)]
 fn on_segment<R>(bytes: usize, f: impl FnOnce() -> R) -> R {
-    let result = match current::stack_owner() {
+    let result = try_on_segment(bytes, f);
+    result.unwrap_or_else(|error| panic!("no stack segment of {bytes} bytes: {error}"))
+}
+
+/// As [`grow`], but calls `f` where it is when no segment can be had.
+pub(crate) fn grow_if_possible(red_zone: usize, bytes: usize, f: impl Fn()) {
+    if remaining() >= red_zone || try_on_segment(bytes, &f).is_err() {
+        f();
+    }
+}
+
+fn try_on_segment<R>(bytes: usize, f: impl FnOnce() -> R) -> Result<R, StackError> {
+    match current::stack_owner() {
         // SAFETY: the goroutine's own code asks, so its run part is there, and
         // its own.
         Some(g) => on_goroutine_segment(unsafe { g.as_ref().run.get() }, bytes, f),
         None => on_thread_segment(bytes, f),
-    };
-    result.unwrap_or_else(|error| panic!("no stack segment of {bytes} bytes: {error}"))
+    }
 }
 
 /// What a goroutine has besides its stack once it has grown it.
@@ -129,7 +140,7 @@ fn on_goroutine_segment<R>(
         let grown = &mut (*run).extras.get_or_insert_default().grown;
         grown.inner = outer;
         grown.spare = Some(segment);
-        Ok(result.unwrap_or_else(|panic| resume_unwind(panic)))
+        Ok(result.unwrap_or_else(|panic| panics::resume(panic)))
     }
 }
 
@@ -150,7 +161,7 @@ fn on_thread_segment<R>(bytes: usize, f: impl FnOnce() -> R) -> Result<R, StackE
     EXTENT.set(outer);
     // During a thread's last moments the segment is dropped with the closure.
     let _ = SPARE.try_with(|spare| spare.set(Some(segment)));
-    Ok(result.unwrap_or_else(|panic| resume_unwind(panic)))
+    Ok(result.unwrap_or_else(|panic| panics::resume(panic)))
 }
 
 /// The extent that the caller runs on. Reads memory of this thread only, so

@@ -21,6 +21,7 @@ use super::task::Task;
 use super::{G, GRef, Goroutine, JoinSlot};
 use crate::cancel;
 use crate::error::JoinError;
+use crate::panics;
 use crate::park::{self, CancelMode, Outcome, Refused, SHIELD, Wait, WaitReason, Waiter};
 use std::cell::Cell;
 use std::fmt;
@@ -171,6 +172,9 @@ impl<T> JoinHandle<T> {
                 unsafe {
                     let run = g.as_ref().run.get();
                     look((*run).panicked);
+                    if (*run).unreported {
+                        panics::report_unasked(g.as_ref(), run);
+                    }
                     Task::drop_result(&raw mut (*run).task);
                 }
             }
@@ -197,6 +201,8 @@ impl<T> JoinHandle<T> {
         // by `new`'s contract; it is taken once, as the stage now says.
         let result = unsafe { Task::take_result::<T>(&raw mut (*self.g().run.get()).task) };
         result.map_err(|failure| {
+            // SAFETY: as above.
+            unsafe { (*self.g().run.get()).unreported = false };
             let name = self.goroutine.name().map(Into::into);
             JoinError::new(self.goroutine.id(), name, failure)
         })

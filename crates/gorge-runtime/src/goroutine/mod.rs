@@ -100,6 +100,8 @@ pub(crate) struct Run {
     pub(crate) reserve_kib: u32,
     /// Whether the task's result is a panic.
     pub(crate) panicked: bool,
+    /// The task's result is a failure that nobody has heard of.
+    pub(crate) unreported: bool,
     /// The scope that the goroutine was started in.
     pub(crate) family: Option<Arc<scope::Family>>,
     pub(crate) task: Task,
@@ -125,6 +127,16 @@ impl Run {
     pub(crate) unsafe fn is_free_to_move(run: *const Run) -> bool {
         // SAFETY: the caller's contract.
         unsafe { (*run).migrating && (*run).extras.as_ref().is_none_or(|it| it.pinned.is_none()) }
+    }
+
+    /// The failure that is the task's result.
+    ///
+    /// # Safety
+    ///
+    /// The task holds its result, which stays while the caller looks.
+    pub(crate) unsafe fn failure<'a>(run: *mut Run) -> Option<&'a Failure> {
+        // SAFETY: the caller's contract.
+        unsafe { Task::failure(&raw mut (*run).task) }
     }
 
     /// Whether the goroutine is on the stack that it was given, and neither on
@@ -233,6 +245,7 @@ impl G {
                 migrating: false,
                 reserve_kib: 0,
                 panicked: false,
+                unreported: false,
                 family: None,
                 task: Task::empty(),
             }),

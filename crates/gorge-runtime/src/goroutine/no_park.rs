@@ -1,5 +1,6 @@
 //! Sections in which a park is a mistake.
 
+use crate::panics;
 use crate::park::NO_PARK;
 use crate::scheduler::current;
 
@@ -65,7 +66,7 @@ pub(crate) fn must_not_park() -> bool {
 /// In a [`no_park`] section, unless the goroutine is panicking already.
 #[track_caller]
 pub(crate) fn check_may_park() {
-    if must_not_park() && !std::thread::panicking() {
+    if must_not_park() && !panics::is_panicking() {
         refuse_to_park();
     }
 }

@@ -8,13 +8,14 @@ use crate::cancel;
 use crate::park::{self, CancelMode, Outcome, Wait, WaitReason};
 use crate::primitive::atomic::Ordering;
 use crate::primitive::thread;
-use crate::scheduler::current as machine;
+use crate::scheduler::{Machine, current as machine};
 use crate::time;
 use std::time::{Duration, Instant};
 
 /// The calling goroutine. On an OS thread, a handle to that thread.
 pub fn current() -> Goroutine {
-    match machine::goroutine() {
+    let in_hook = || machine::machine().and_then(Machine::in_hook);
+    match machine::goroutine().or_else(in_hook) {
         // SAFETY: the current goroutine is alive while it runs this.
         Some(g) => unsafe { Goroutine::new(g) },
         None => Goroutine::of_thread(thread::current()),

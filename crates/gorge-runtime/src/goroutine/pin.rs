@@ -18,13 +18,14 @@
 use super::no_park::check_may_park;
 use super::{G, GRef, Run};
 use crate::cancel;
-use crate::park;
+use crate::panics;
+use crate::park::MID_PANIC;
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::{self, Machine, current};
 use crate::stack::Extent;
 use gorge_coroutine::fiber::{Fiber, Suspender};
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::thread;
 
@@ -116,8 +117,11 @@ where
         errand: NonNull::from(&mut errand).cast(),
     };
     // Before its placement changes: while it panics it comes back to this thread.
-    // SAFETY: the running goroutine is alive.
-    park::pin_if_panicking(unsafe { g.as_ref() }, machine);
+    // SAFETY: the running goroutine is alive, and stays so: this is its code.
+    let shared_g = unsafe { g.as_ref() };
+    let panicking = panics::before_leaving(shared_g, machine);
+    // On its own thread it does not panic.
+    shared_g.cell.set_flag(MID_PANIC, false);
     // SAFETY: this is the goroutine's own code, on its stack, whose frame stays
     // until the body has ended and the goroutine is back here.
     unsafe {
@@ -125,9 +129,12 @@ where
         (*run).extras.get_or_insert_default().pinned = Some(NonNull::from(&mut pinned));
         scheduler::leave_to_move(g);
     }
+    if panicking {
+        panics::is_back_mid_panic(shared_g);
+    }
     match errand.result {
         Some(Ok(value)) => value,
-        Some(Err(panic)) => resume_unwind(panic),
+        Some(Err(panic)) => panics::resume(panic),
         None => unreachable!("a pinned goroutine comes back when its body has ended"),
     }
 }

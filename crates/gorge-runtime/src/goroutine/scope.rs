@@ -14,6 +14,7 @@ use super::spawn::{Spec, spawn_on, with_runtime};
 use super::{Goroutine, JoinHandle, check_may_park};
 use crate::cancel;
 use crate::error::JoinError;
+use crate::panics;
 use crate::park::{self, CancelMode, Outcome, Refused, Wait, WaitReason, Waiter};
 use crate::primitive::RawLock;
 use crate::primitive::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,7 +23,7 @@ use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -99,7 +100,7 @@ where
     let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
     let cancelled = scope.family.wait_for_all();
     match result {
-        Err(panic) => resume_unwind(panic),
+        Err(panic) => panics::resume(panic),
         Ok(_) if cancelled => cancel::deliver(),
         Ok(_) if scope.family.a_child_panicked.load(Ordering::Relaxed) => {
             panic!("a scoped goroutine panicked")

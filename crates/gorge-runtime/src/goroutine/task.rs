@@ -13,6 +13,7 @@ use crate::cancel::Cancelled;
 use crate::error::Failure;
 use std::mem::{MaybeUninit, align_of, size_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
 
 const INLINE_BYTES: usize = 48;
 
@@ -25,6 +26,7 @@ struct Vtable {
     /// Both return whether the result is a panic.
     run: unsafe fn(*mut Room) -> bool,
     discard: unsafe fn(*mut Room, Failure) -> bool,
+    failure: unsafe fn(*mut Room) -> Option<NonNull<Failure>>,
     drop_result: unsafe fn(*mut Room),
 }
 
@@ -54,6 +56,7 @@ impl Task {
                 &Vtable {
                     run: run::<F, T>,
                     discard: discard::<F, T>,
+                    failure: failure::<T>,
                     drop_result: drop_result::<T>,
                 }
             },
@@ -83,6 +86,16 @@ impl Task {
     pub(crate) unsafe fn discard(task: *mut Task, failure: Failure) -> bool {
         // SAFETY: the caller's contract.
         unsafe { ((*task).vtable().discard)(&raw mut (*task).room, failure) }
+    }
+
+    /// The failure that is the result, if it is one.
+    ///
+    /// # Safety
+    ///
+    /// The task holds a result, which stays while the caller looks.
+    pub(crate) unsafe fn failure<'a>(task: *mut Task) -> Option<&'a Failure> {
+        // SAFETY: the caller's contract.
+        unsafe { ((*task).vtable().failure)(&raw mut (*task).room).map(|found| found.as_ref()) }
     }
 
     /// Drops the result.
@@ -194,6 +207,21 @@ where
         store::<Result<T, Failure>>(room, Err(failure));
         panicked
     }
+}
+
+/// # Safety
+///
+/// The room holds a result of type `T`.
+unsafe fn failure<T>(room: *mut Room) -> Option<NonNull<Failure>> {
+    // SAFETY: mirrors `store`; the result stays where it is.
+    let result = unsafe {
+        if is_inline::<Result<T, Failure>>() {
+            &*room.cast::<Result<T, Failure>>()
+        } else {
+            &**room.cast::<Box<Result<T, Failure>>>()
+        }
+    };
+    result.as_ref().err().map(NonNull::from)
 }
 
 /// # Safety

@@ -53,9 +53,13 @@ pub(crate) const SHIELD: u64 = 1 << 6;
 pub(crate) const NO_PARK: u64 = 1 << 8;
 /// The claimer has done its part (OS threads wait for this).
 pub(crate) const WOKEN: u64 = 1 << 7;
+/// The owner left its stack in the middle of a panic.
+pub(crate) const MID_PANIC: u64 = 1 << 9;
+/// The owner has begun to unwind, and was not seen to have ended that since.
+pub(crate) const PANICKED: u64 = 1 << 10;
 
 /// What outlives a transition.
-const KEPT: u64 = CLAIMED | PINNED | SHIELD | NO_PARK;
+const KEPT: u64 = CLAIMED | PINNED | SHIELD | NO_PARK | MID_PANIC | PANICKED;
 
 const TOKEN_SHIFT: u32 = 16;
 const TICKET_SHIFT: u32 = 32;
@@ -72,7 +76,9 @@ pub(crate) enum Owner {
 /// State word, cancel request, and what a dump shows of the wait.
 pub(crate) struct ParkCell {
     word: AtomicU64,
-    cancel_requested: AtomicU8,
+    /// Zero when no cancel was requested; else one more than how often it was
+    /// delivered.
+    cancel: AtomicU8,
     /// An unpark that came before the park.
     pub(crate) unpark_token: AtomicU8,
     reason: AtomicU8,
@@ -103,7 +109,7 @@ impl ParkCell {
     pub(crate) const fn new(owner: Owner) -> ParkCell {
         ParkCell {
             word: AtomicU64::new(0),
-            cancel_requested: AtomicU8::new(0),
+            cancel: AtomicU8::new(0),
             unpark_token: AtomicU8::new(0),
             reason: AtomicU8::new(0),
             owner,
@@ -116,7 +122,7 @@ impl ParkCell {
     pub(crate) fn new(owner: Owner) -> ParkCell {
         ParkCell {
             word: AtomicU64::new(0),
-            cancel_requested: AtomicU8::new(0),
+            cancel: AtomicU8::new(0),
             unpark_token: AtomicU8::new(0),
             reason: AtomicU8::new(0),
             owner,
@@ -218,7 +224,7 @@ impl ParkCell {
     /// Owner-to-be: a recycled cell starts its next life, with a new ticket.
     pub(crate) fn restart(&self) {
         let ticket = (self.word.load(Ordering::Relaxed) >> TICKET_SHIFT).wrapping_add(1);
-        self.cancel_requested.store(0, Ordering::Relaxed);
+        self.cancel.store(0, Ordering::Relaxed);
         self.word.store(ticket << TICKET_SHIFT, Ordering::Release);
     }
 
@@ -253,13 +259,26 @@ impl ParkCell {
     /// Makes the request stick, for a caller that runs one heavy barrier for
     /// many cells and then calls [`claim_if`](ParkCell::claim_if) on each.
     pub(crate) fn request_cancel_later(&self) {
-        self.cancel_requested.store(1, Ordering::Release);
+        // An earlier request stands, with its count.
+        let _ = self
+            .cancel
+            .compare_exchange(0, 1, Ordering::Release, Ordering::Relaxed);
+    }
+
+    /// Owner: delivers the cancel. Returns how often it did so before.
+    #[cfg(not(gorge_loom))]
+    pub(crate) fn count_delivery(&self) -> u8 {
+        // Relaxed: once there is a request, the owner alone writes.
+        let count = self.cancel.load(Ordering::Relaxed);
+        self.cancel
+            .store(count.saturating_add(1), Ordering::Relaxed);
+        count.saturating_sub(1)
     }
 
     /// Whether a cancel was requested.
     #[inline]
     pub(crate) fn cancel_requested(&self) -> bool {
-        self.cancel_requested.load(Ordering::Relaxed) != 0
+        self.cancel.load(Ordering::Relaxed) != 0
     }
 
     /// Owner, after [`begin`](ParkCell::begin): whether a cancel has to be

@@ -18,17 +18,17 @@
 //! borrow from the goroutine's stack.
 
 use super::{
-    CANCELLABLE, CancelMode, Claim, NO_PARK, Outcome, Owner, PINNED, ParkCell, Refused, SHIELD,
+    CANCELLABLE, CancelMode, Claim, NO_PARK, Outcome, Owner, ParkCell, Refused, SHIELD,
     WANTS_UNPARK, Wait, Waiter,
 };
 use crate::cancel;
-use crate::goroutine::{G, GRef, NO_HOME, Run};
+use crate::goroutine::{G, GRef};
+use crate::panics;
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::{self, AfterPark, Machine};
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
-use std::thread;
 
 /// # Safety
 ///
@@ -74,7 +74,7 @@ where
 /// What the wait's flags are besides PARKED.
 #[inline]
 fn begin_flags(g: &G, machine: &Machine, mode: CancelMode) -> Result<u64, Refused> {
-    let panicking = pin_if_panicking(g, machine);
+    let panicking = panics::before_leaving(g, machine);
     let word = g.cell.load();
     if word.has(NO_PARK) && !panicking {
         return Err(Refused);
@@ -87,28 +87,6 @@ fn begin_flags(g: &G, machine: &Machine, mode: CancelMode) -> Result<u64, Refuse
         Err(Refused)
     } else {
         Ok(CANCELLABLE)
-    }
-}
-
-/// Goroutine, before it leaves its stack: pins a migrating one to its thread
-/// while it panics, because std counts panics per thread. Returns whether it
-/// does.
-#[inline]
-pub(crate) fn pin_if_panicking(g: &G, machine: &Machine) -> bool {
-    let panicking = thread::panicking();
-    if panicking || g.cell.load().has(PINNED) {
-        pin_while(g, machine, panicking);
-    }
-    panicking
-}
-
-#[cold]
-fn pin_while(g: &G, machine: &Machine, panicking: bool) {
-    // SAFETY: called by the goroutine itself, on its stack.
-    let is_free = unsafe { Run::is_free_to_move(g.run.get()) };
-    if is_free && g.cell.set_flag(PINNED, panicking) != panicking {
-        g.set_home(if panicking { machine.number() } else { NO_HOME });
-        machine.count_resident(panicking);
     }
 }
 

@@ -32,10 +32,12 @@ mod reason;
 mod thread;
 
 #[cfg(not(gorge_loom))]
-pub(crate) use cell::{CANCELLABLE, CLAIMED, ENDED, NO_PARK, PARKED, PINNED, SHIELD, WANTS_UNPARK};
+pub(crate) use cell::{
+    CANCELLABLE, CLAIMED, ENDED, MID_PANIC, NO_PARK, PANICKED, PARKED, PINNED, SHIELD, WANTS_UNPARK,
+};
 pub(crate) use cell::{Owner, ParkCell};
 #[cfg(not(gorge_loom))]
-pub(crate) use goroutine::{claim_cancelled, park_for_token, pin_if_panicking};
+pub(crate) use goroutine::{claim_cancelled, park_for_token};
 pub use reason::WaitReason;
 
 use std::ptr::NonNull;

@@ -6,7 +6,8 @@ use super::machine::Machine;
 use super::processor::bump;
 use crate::error::Failure;
 use crate::goroutine::{Completion, G, GRef, NO_HOME, Run};
-use crate::park::{self, CLAIMED, NO_PARK};
+use crate::panics;
+use crate::park::{self, CLAIMED, MID_PANIC, NO_PARK};
 use crate::primitive::atomic::Ordering;
 use crate::trace::{self, Event};
 use gorge_coroutine::fiber::{Fiber, Resumed, Suspender};
@@ -83,7 +84,7 @@ impl Machine {
         let g = self.running();
         // SAFETY: the running goroutine is alive, and this is its stack.
         unsafe {
-            park::pin_if_panicking(g.as_ref(), self);
+            panics::before_leaving(g.as_ref(), self);
             suspender(g).suspend(word);
         }
     }
@@ -105,10 +106,14 @@ impl Machine {
         let (shared_g, run) = unsafe { (g.as_ref(), g.as_ref().run.get()) };
         // Acquire: pairs with the Release that ends another machine's use, or
         // a look into the stack.
-        if shared_g.on_machine.load(Ordering::Acquire) != 0 || shared_g.cell.load().has(CLAIMED) {
+        let word = shared_g.cell.load();
+        if shared_g.on_machine.load(Ordering::Acquire) != 0 || word.has(CLAIMED) {
             return self.postpone(g);
         }
         shared_g.on_machine.store(self.number(), Ordering::Relaxed);
+        if word.has(MID_PANIC) {
+            panics::resumed_mid_panic(shared_g, self);
+        }
         trace::emit(self, Event::Run(shared_g.id()));
         // SAFETY: the run part is ours; its fiber is changed by nobody else,
         // also while the goroutine runs, whose code only reads it.
@@ -227,6 +232,7 @@ impl Machine {
                     self.set_running(None);
                     (*run).extras = None;
                     crate::goroutine::discard(run, Failure::NotStarted(Box::new(error)));
+                    (*run).unreported = true;
                     complete(g);
                     self.retire(g);
                     false
@@ -379,19 +385,28 @@ unsafe fn body(word: usize, _: Suspender) -> usize {
 unsafe fn complete(g: GRef) {
     // SAFETY: the caller's contract.
     let shared_g = unsafe { g.as_ref() };
-    if let Some(machine) = super::current::machine() {
-        bump(&machine.processor().ended);
-    }
     let run = shared_g.run.get();
     // SAFETY: the goroutine's own run part.
     let (family, panicked) = unsafe { ((*run).family.take(), (*run).panicked) };
+    if let Some(machine) = super::current::machine() {
+        if panicked {
+            // SAFETY: the result is there, and still the goroutine's.
+            unsafe { panics::judge(shared_g, run, machine.shared()) };
+        }
+        bump(&machine.processor().ended);
+    }
     match shared_g.life.complete() {
         Completion::DropResult => {
             if let (Some(family), true) = (&family, panicked) {
                 family.note_panic();
             }
             // SAFETY: the result is the goroutine's, as nobody will ask for it.
-            let drop_result = || unsafe { crate::goroutine::drop_result(run) };
+            let drop_result = || unsafe {
+                if (*run).unreported {
+                    panics::report_unasked(shared_g, run);
+                }
+                crate::goroutine::drop_result(run);
+            };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(drop_result)) {
                 // A payload whose own drop panics is not worth another try.
                 std::mem::forget(panic);

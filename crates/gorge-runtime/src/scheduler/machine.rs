@@ -40,6 +40,10 @@ pub(crate) struct Machine {
     /// The homed goroutine to run next. At most one of this and the
     /// processor's `next` is set.
     pub(super) next: Cell<Option<GRef>>,
+    /// How many goroutines have left this thread in the middle of a panic.
+    mid_panic: Cell<u32>,
+    /// The covered goroutine is in the panic hook.
+    in_hook: Cell<bool>,
     pub(super) searching: Cell<bool>,
     /// How many goroutines in a row did not come from a queue.
     pub(super) streak: Cell<u32>,
@@ -85,6 +89,8 @@ impl Machine {
             continuations: UnsafeCell::new(Vec::new()),
             has_continuations: Cell::new(false),
             next: Cell::new(None),
+            mid_panic: Cell::new(0),
+            in_hook: Cell::new(false),
             searching: Cell::new(false),
             streak: Cell::new(0),
             homed_first: Cell::new(false),
@@ -222,6 +228,28 @@ impl Machine {
         // sees the step and leaves the permit, or we see that it is gone.
         crate::primitive::barrier::light();
         self.slot().standing.load(Ordering::Acquire) != ACTIVE
+    }
+
+    /// Whether some goroutine has left this thread in the middle of a panic.
+    #[inline]
+    pub(crate) fn has_mid_panic(&self) -> bool {
+        self.mid_panic.get() != 0
+    }
+
+    /// A goroutine leaves this thread in the middle of a panic, or is back.
+    pub(crate) fn count_mid_panic(&self, left: bool) {
+        let count = self.mid_panic.get();
+        self.mid_panic.set(if left { count + 1 } else { count - 1 });
+    }
+
+    /// The covered goroutine enters or leaves the panic hook.
+    pub(crate) fn set_in_hook(&self, in_hook: bool) {
+        self.in_hook.set(in_hook);
+    }
+
+    /// The goroutine that is in the panic hook.
+    pub(crate) fn in_hook(&self) -> Option<GRef> {
+        self.covered.get().filter(|_| self.in_hook.get())
     }
 
     /// Goroutine that lost the permit while it blocked: takes a free one, or

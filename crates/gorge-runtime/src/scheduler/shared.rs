@@ -10,6 +10,7 @@ use crate::blocking::BlockingPool;
 use crate::goroutine::{GRef, NO_HOME, Store};
 use crate::monitor::Monitor;
 use crate::netpoll::Netpoll;
+use crate::panics::PanicPolicy;
 use crate::park::{CANCELLABLE, Claim, Outcome, Owner};
 use crate::primitive::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use crate::primitive::barrier;
@@ -38,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) thread_name: String,
     pub(crate) seed: u64,
     pub(crate) migrating: bool,
+    pub(crate) panic_policy: PanicPolicy,
     /// One machine, a virtual clock, and the seed decides who runs next.
     pub(crate) simulated: bool,
     pub(crate) records_events: bool,
