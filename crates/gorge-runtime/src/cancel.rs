@@ -13,6 +13,7 @@ use crate::{
     park::{self, CancelMode, NO_PARK, SHIELD, Wait, WaitReason},
     scheduler::current,
 };
+use std::any::Any;
 use std::panic::resume_unwind;
 #[cfg(not(gorge_loom))]
 use std::panic::{UnwindSafe, catch_unwind};
@@ -81,6 +82,12 @@ fn park_for_good(g: &G) -> ! {
         // SAFETY: nothing is published, so nothing is to be taken back.
         let _ = unsafe { park::park(wait, |_| {}, || {}) };
     }
+}
+
+/// Whether this is the payload of a cancel's unwinding, for code that catches it
+/// to put something right and then resumes it.
+pub fn is_cancel(payload: &(dyn Any + Send)) -> bool {
+    payload.is::<Cancelled>()
 }
 
 /// Whether the calling goroutine was cancelled and may be told now.

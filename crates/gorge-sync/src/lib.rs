@@ -1,4 +1,4 @@
-//! Locks and wait groups; the README is the front page.
+//! Locks, wait groups, and running something once; the README is the front page.
 #![doc = include_str!("../README.md")]
 // Loom's atomics have no const constructors, so under it the types that need
 // one are not there, and what they are made of is tested without them.
@@ -11,12 +11,14 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 mod mutex;
+mod once;
 mod queue;
 mod wait_group;
 
 pub use mutex::RawMutex;
 #[cfg(not(gorge_loom))]
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard};
+pub use once::{Once, OnceState};
 pub use wait_group::WaitGroup;
 
 /// The crate whose wrappers the locks are, for their traits.

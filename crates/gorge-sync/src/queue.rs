@@ -82,6 +82,11 @@ pub(crate) struct Queue {
 unsafe impl Send for Queue {}
 
 impl Queue {
+    /// An empty one.
+    pub(crate) const fn new() -> Queue {
+        Queue { head: None }
+    }
+
     /// The queue that [`into_head`](Queue::into_head) gave up.
     ///
     /// # Safety

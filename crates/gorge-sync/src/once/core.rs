@@ -1,0 +1,148 @@
+//! The state of a `Once`, and those who wait for the one that runs it.
+//!
+//! | transition | from → to | by |
+//! | --- | --- | --- |
+//! | [`begin`](Core::begin) | NEW, POISONED → RUNNING | the runner to be, under the lock |
+//! | [`end`](Core::end) | RUNNING → DONE, NEW, POISONED | the runner, under the lock |
+//!
+//! The lost wake-up to fear: a party finds the `Once` RUNNING and goes to sleep,
+//! while the runner ends and sees nobody waiting. Both act under the lock: the
+//! party queues in the section in which it saw RUNNING, the runner changes the
+//! state and claims all who are queued in another. Whoever comes second sees the
+//! first. Woken parties look again: after a run that failed one of them is the
+//! next runner.
+
+#![allow(
+    clippy::disallowed_types,
+    reason = "the seam's atomics are std's, but under loom"
+)]
+
+use crate::queue::{Node, Queue};
+use gorge_runtime::cancel;
+use gorge_runtime::park::{self, CancelMode, Refused, Wait, WaitReason, Waiter};
+use gorge_runtime::primitive::atomic::{AtomicU8, Ordering};
+use gorge_runtime::primitive::{RawLock, UnsafeCell};
+
+/// Nobody has run it, or whoever did was cancelled.
+pub(super) const NEW: u8 = 0;
+/// Somebody runs it.
+pub(super) const RUNNING: u8 = 1;
+/// It has run.
+pub(super) const DONE: u8 = 2;
+/// Whoever ran it panicked.
+pub(super) const POISONED: u8 = 3;
+
+/// See the module's description.
+pub(super) struct Core {
+    /// Changed under the lock only.
+    state: AtomicU8,
+    lock: RawLock,
+    /// Under the lock.
+    queue: UnsafeCell<Queue>,
+}
+
+// SAFETY: the queue is touched under the lock only, and may be sent.
+unsafe impl Sync for Core {}
+
+impl Core {
+    #[cfg(not(gorge_loom))]
+    pub(super) const fn new() -> Core {
+        Core {
+            state: AtomicU8::new(NEW),
+            lock: RawLock::new(),
+            queue: UnsafeCell::new(Queue::new()),
+        }
+    }
+
+    #[cfg(gorge_loom)]
+    pub(super) fn new() -> Core {
+        Core {
+            state: AtomicU8::new(NEW),
+            lock: RawLock::new(),
+            queue: UnsafeCell::new(Queue::new()),
+        }
+    }
+
+    /// What the state is now. DONE stays, and what the run did is then visible.
+    #[inline]
+    pub(super) fn state(&self) -> u8 {
+        // Acquire: pairs with the Release of `end`.
+        self.state.load(Ordering::Acquire)
+    }
+
+    /// Makes the caller the runner, who must call [`end`](Core::end); waits while
+    /// somebody else is. Returns what the state was: NEW, or POISONED, which
+    /// makes a runner only of a caller who takes it; or DONE.
+    #[cold]
+    pub(super) fn begin(&self, takes_poisoned: bool) -> u8 {
+        let node = Node::new();
+        loop {
+            self.lock.lock();
+            // Relaxed: written under the lock.
+            match self.state.load(Ordering::Relaxed) {
+                RUNNING => self.wait(&node),
+                state => {
+                    if state == NEW || (state == POISONED && takes_poisoned) {
+                        self.state.store(RUNNING, Ordering::Relaxed);
+                    }
+                    // SAFETY: locked above.
+                    unsafe { self.lock.unlock() };
+                    return state;
+                }
+            }
+        }
+    }
+
+    /// Waits for the runner's end. The caller has the lock, which is released.
+    fn wait(&self, node: &Node) {
+        let wait = Wait {
+            reason: WaitReason::Once,
+            object: std::ptr::from_ref(self).addr(),
+            deadline: None,
+            cancel: CancelMode::Withhold,
+        };
+        let publish = |waiter: Waiter| {
+            // SAFETY: the lock is held. The node is in no queue: the runner took
+            // it out before it woke the last wait, if there was one; and it
+            // stays in its frame until the runner has woken this one.
+            self.queue
+                .with_mut(|queue| unsafe { (*queue).push_back(node, waiter) });
+        };
+        // SAFETY: nothing but the runner, who takes the waiter out, ends the wait.
+        // `commit` unlocks the only lock held, and neither panics nor parks.
+        let parked = unsafe { park::park(wait, publish, || self.lock.unlock()) };
+        if parked == Err(Refused) {
+            // Where it must not wait: nothing was published.
+            // SAFETY: the caller's lock, which no commit has released.
+            unsafe { self.lock.unlock() };
+            cancel::deliver();
+        }
+    }
+
+    /// Runner: it is over. All who wait look again.
+    pub(super) fn end(&self, state: u8) {
+        self.lock.lock();
+        // Release: what the runner did is visible to whoever sees the state.
+        self.state.store(state, Ordering::Release);
+        // SAFETY: the lock is held, and was taken above.
+        let claimed = unsafe {
+            let claimed = self
+                .queue
+                .with_mut(|queue| (*queue).claim_all(park::Outcome::Woken(0)));
+            self.lock.unlock();
+            claimed
+        };
+        claimed.wake_all();
+    }
+
+    #[cfg(all(test, not(gorge_loom)))]
+    pub(super) fn queued(&self) -> usize {
+        self.lock.lock();
+        // SAFETY: locked above.
+        unsafe {
+            let queued = self.queue.with_mut(|queue| (*queue).len());
+            self.lock.unlock();
+            queued
+        }
+    }
+}
