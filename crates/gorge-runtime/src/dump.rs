@@ -71,6 +71,11 @@ impl GoroutineDump {
         });
     }
 
+    /// Keeps those that `f` says so of.
+    pub(crate) fn retain(&mut self, f: impl FnMut(&GoroutineSnapshot) -> bool) {
+        self.goroutines.retain(f);
+    }
+
     /// The goroutines, by number.
     pub fn goroutines(&self) -> &[GoroutineSnapshot] {
         &self.goroutines

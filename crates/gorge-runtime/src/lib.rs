@@ -22,6 +22,8 @@ mod fault;
 #[cfg(not(gorge_loom))]
 pub mod goroutine;
 #[cfg(not(gorge_loom))]
+mod leak;
+#[cfg(not(gorge_loom))]
 mod metrics;
 #[cfg(not(gorge_loom))]
 mod monitor;
@@ -52,6 +54,7 @@ pub use {
     dump::{GoroutineDump, GoroutineSnapshot, GoroutineState},
     error::{BuildError, JoinError},
     goroutine::{Goroutine, GoroutineId, JoinHandle, scope, spawn as go, yield_now},
+    leak::LeakReport,
     metrics::{DurationHistogram, RuntimeMetrics, WorkerMetrics},
     panics::PanicPolicy,
     preempt::checkpoint,

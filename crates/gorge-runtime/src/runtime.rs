@@ -5,11 +5,13 @@ use crate::cancel;
 use crate::dump::GoroutineDump;
 use crate::error::{BuildError, JoinError};
 use crate::goroutine::{JoinHandle, Spec, check_may_park, join_lent, spawn_on, with_runtime};
+use crate::leak::LeakReport;
 use crate::metrics::RuntimeMetrics;
 use crate::panics;
 use crate::scheduler::{Shared, current};
 use crate::trace::{Event, EventLog};
 use std::fmt;
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -140,6 +142,13 @@ impl Runtime {
             .events
             .as_ref()
             .map_or(Vec::new(), EventLog::take)
+    }
+
+    /// Lists the goroutines that have not ended, but for the caller: call it when
+    /// all should have. Those that certainly never will are marked.
+    pub fn leak_check(&self) -> LeakReport {
+        let caller = current::goroutine();
+        LeakReport::take(&self.shared, |g| caller != Some(NonNull::from(g)))
     }
 
     /// A list of all goroutines with what they wait for.

@@ -120,7 +120,7 @@ fn swallowed(runtime: Runtime) {
         others.any(|other| other.state.is_waiting())
     };
     while !is_parked() {
-        thread::yield_now();
+        std::hint::spin_loop();
     }
     // Its shutdown would wait for a goroutine that does not end.
     std::mem::forget((deaf, runtime));

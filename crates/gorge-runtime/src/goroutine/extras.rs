@@ -1,6 +1,8 @@
-//! What few goroutines have: more stack, a thread of their own, a weight.
+//! What few goroutines have: more stack, a thread of their own, a weight, a
+//! place among those that a test for leaks answers for.
 
 use super::pin::Pinned;
+use crate::leak::Membership;
 use crate::primitive::atomic::AtomicU32;
 use crate::stack::Grown;
 use std::ptr::NonNull;
@@ -16,4 +18,6 @@ pub(crate) struct Extras {
     pub(crate) weight: u32,
     /// The processor (slot number) whose queue it weighs on; zero for none.
     pub(crate) weighs_on: AtomicU32,
+    /// Whose test for leaks it belongs to.
+    pub(crate) membership: Option<Membership>,
 }

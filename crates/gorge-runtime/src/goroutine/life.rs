@@ -116,6 +116,11 @@ impl Life {
         self.0.fetch_add(REFERENCE, Ordering::Relaxed);
     }
 
+    /// How many handles there are, while the goroutine is alive.
+    pub(crate) fn handles(&self) -> u64 {
+        (self.0.load(Ordering::Acquire) / REFERENCE).saturating_sub(2)
+    }
+
     /// Gives a reference up; returns how many remain.
     pub(crate) fn release(&self) -> u64 {
         // Release: our use comes before the next life; Acquire: so does theirs

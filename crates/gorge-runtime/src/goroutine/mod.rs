@@ -22,6 +22,7 @@ mod spawn;
 mod store;
 mod task;
 
+pub use crate::leak::assert_no_leaks;
 pub use builder::Builder;
 pub use handle::{Goroutine, GoroutineId};
 pub use join::JoinHandle;

@@ -4,6 +4,7 @@ use super::scope::Family;
 use super::task::Task;
 use super::{GRef, JoinHandle, NO_HOME};
 use crate::default_runtime;
+use crate::leak;
 use crate::primitive::atomic::Ordering;
 use crate::primitive::barrier;
 use crate::scheduler::{Shared, current};
@@ -146,11 +147,15 @@ unsafe fn prepare(g: GRef, shared: &Shared, spec: Spec) {
         .map_or(0, |bytes| bytes.div_ceil(1024).max(1));
     run.reserve_kib = u32::try_from(kib).unwrap_or(u32::MAX);
     run.migrating = spec.migrating.unwrap_or(shared.config.migrating);
-    let parent = current::goroutine().map_or(0, |g| {
+    let parent = current::goroutine();
+    let parent_id = parent.map_or(0, |g| {
         // SAFETY: the current goroutine runs on this thread.
         unsafe { g.as_ref() }.id().as_u64()
     });
-    g.label.parent.store(parent, Ordering::Relaxed);
+    g.label.parent.store(parent_id, Ordering::Relaxed);
+    if let Some(membership) = leak::inherit(parent, g.id()) {
+        run.extras.get_or_insert_default().membership = Some(membership);
+    }
     g.label
         .site
         .store(std::ptr::from_ref(spec.site).cast_mut(), Ordering::Relaxed);

@@ -76,7 +76,7 @@ impl Slot {
 
     /// When a wait gives up that is no earlier than the one in the state word
     /// that was loaded before.
-    pub(super) fn when(&self) -> u64 {
+    pub(crate) fn when(&self) -> u64 {
         self.when.load(Ordering::Relaxed)
     }
 }

@@ -1,0 +1,299 @@
+//! Leaks: goroutines that are still there when they should have ended, and those
+//! of them that never will.
+//!
+//! Which goroutines a piece of code has started, directly or through others, its
+//! *brood* knows: children inherit their parent's.
+//!
+//! That a goroutine never ends is proved by ownership. What ends a wait of these
+//! kinds is a handle to the goroutine, and nothing else: `park`, an empty select,
+//! a receive from a channel that never has a value. So when nobody has a handle,
+//! nobody ends it. A handle that is lent to a `join` serves only that; so with
+//! the goroutine that joins, the one that it waits for is lost. For channels,
+//! locks and wait groups no such proof is at hand, because their ends may be
+//! borrowed.
+
+use crate::dump::{GoroutineDump, GoroutineSnapshot};
+use crate::goroutine::{G, GRef, GoroutineId, with_runtime};
+use crate::park::WaitReason;
+use crate::primitive::atomic::Ordering;
+use crate::scheduler::{Shared, current};
+use crate::time;
+use crate::timer::NEVER;
+use parking_lot::Mutex;
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::ptr::null;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Goroutines that have not ended; see [`Runtime::leak_check`](crate::Runtime::leak_check).
+#[derive(Clone, Debug)]
+pub struct LeakReport {
+    left: GoroutineDump,
+    lost: HashSet<GoroutineId>,
+}
+
+impl LeakReport {
+    /// Looks at the goroutines that `counts` says count.
+    pub(crate) fn take(shared: &Shared, counts: impl Fn(&G) -> bool) -> LeakReport {
+        let lost = find_lost(shared);
+        let mut counted = HashSet::new();
+        shared.store.for_each(|g| {
+            // One whose result is there is only about to leave.
+            if counts(g) && !g.life.is_done() {
+                counted.insert(g.id());
+            }
+        });
+        let mut left = GoroutineDump::take(shared);
+        left.retain(|goroutine| counted.contains(&goroutine.id));
+        LeakReport { left, lost }
+    }
+
+    /// Whether all goroutines have ended.
+    pub fn is_empty(&self) -> bool {
+        self.goroutines().is_empty()
+    }
+
+    /// The goroutines that have not ended, by number.
+    pub fn goroutines(&self) -> &[GoroutineSnapshot] {
+        self.left.goroutines()
+    }
+
+    /// Those of them that certainly never will: nobody has what would end their
+    /// wait.
+    pub fn lost(&self) -> impl Iterator<Item = &GoroutineSnapshot> {
+        let goroutines = self.goroutines().iter();
+        goroutines.filter(|goroutine| self.lost.contains(&goroutine.id))
+    }
+}
+
+impl fmt::Display for LeakReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} goroutines have not ended", self.goroutines().len())?;
+        let lost = self.lost().count();
+        if lost != 0 {
+            write!(f, ", {lost} of them for ever (leaked)")?;
+        }
+        for goroutine in self.goroutines() {
+            write!(f, "\n\n{goroutine}")?;
+            if self.lost.contains(&goroutine.id) {
+                write!(f, "leaked: nobody has a handle that could end its wait")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A parked goroutine that only a handle could wake.
+struct Suspect {
+    id: GoroutineId,
+    ticket: u32,
+    handles: u64,
+    /// The address of the G that it joins.
+    joins: Option<usize>,
+}
+
+/// The goroutines that nobody can wake.
+///
+/// They are looked at one after the other while others run: a suspect's handle
+/// might wake it, and then be lent to a join that is looked at later. So all are
+/// looked at again: who is in the same wait then has been in it all the time.
+fn find_lost(shared: &Shared) -> HashSet<GoroutineId> {
+    let mut suspects = HashMap::new();
+    shared.store.for_each(|g| {
+        if let Some(suspect) = suspect(g) {
+            suspects.insert(std::ptr::from_ref(g).addr(), suspect);
+        }
+    });
+    shared.store.for_each(|g| {
+        let address = std::ptr::from_ref(g).addr();
+        let same = |now: &Suspect| {
+            suspects
+                .get(&address)
+                .is_some_and(|then| now.id == then.id && now.ticket == then.ticket)
+        };
+        if !suspect(g).as_ref().is_some_and(same) {
+            suspects.remove(&address);
+        }
+    });
+    loop {
+        let lent: HashSet<usize> = suspects.values().filter_map(|it| it.joins).collect();
+        let can_be_woken: Vec<usize> = suspects
+            .iter()
+            .filter(|(address, it)| {
+                it.handles > u64::from(lent.contains(address))
+                    || it
+                        .joins
+                        .is_some_and(|joined| !suspects.contains_key(&joined))
+            })
+            .map(|(address, _)| *address)
+            .collect();
+        if can_be_woken.is_empty() {
+            return suspects.into_values().map(|it| it.id).collect();
+        }
+        for address in can_be_woken {
+            suspects.remove(&address);
+        }
+    }
+}
+
+/// `None` when something other than a handle may wake it, or it is not parked.
+fn suspect(g: &G) -> Option<Suspect> {
+    if !g.cell.look() {
+        return None;
+    }
+    // Held: it stays in this wait until it is released.
+    let reason = g.cell.reason();
+    let only_by_handle = matches!(
+        reason,
+        WaitReason::Park | WaitReason::Forever | WaitReason::ChannelReceiveNever | WaitReason::Join
+    );
+    // On its machine until its timer is armed.
+    let is_off = g.on_machine.load(Ordering::Acquire) == 0;
+    let suspect = (only_by_handle && is_off && g.timer.when() == NEVER).then(|| Suspect {
+        id: g.id(),
+        ticket: g.cell.ticket(),
+        handles: g.life.handles(),
+        joins: (reason == WaitReason::Join).then(|| g.cell.object()),
+    });
+    g.cell.release();
+    suspect
+}
+
+/// The goroutines that a call of [`assert_no_leaks`] answers for.
+#[derive(Default)]
+struct Brood(Mutex<HashSet<GoroutineId>>);
+
+/// A goroutine's place in a brood; its children get one, too.
+pub(crate) struct Membership {
+    brood: Arc<Brood>,
+    /// Zero for who only passes it on.
+    id: GoroutineId,
+}
+
+impl Membership {
+    fn new(brood: &Arc<Brood>, id: GoroutineId) -> Membership {
+        brood.0.lock().insert(id);
+        Membership {
+            brood: Arc::clone(brood),
+            id,
+        }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.brood.0.lock().remove(&self.id);
+    }
+}
+
+thread_local! {
+    /// What is started on this thread, where no goroutine runs, belongs here.
+    static BROOD: Cell<*const Arc<Brood>> = const { Cell::new(null()) };
+}
+
+/// What a goroutine with this number inherits that the caller starts.
+#[inline]
+pub(crate) fn inherit(parent: Option<GRef>, id: GoroutineId) -> Option<Membership> {
+    let brood = match parent {
+        Some(g) => {
+            // SAFETY: the parent's own code asks, so its run part is its own.
+            let extras = unsafe { &(*g.as_ref().run.get()).extras };
+            let membership = extras.as_ref()?.membership.as_ref()?;
+            &membership.brood
+        }
+        // SAFETY: null, or set by `assert_no_leaks` while it lends the brood.
+        None => unsafe { BROOD.get().as_ref() }?,
+    };
+    Some(Membership::new(brood, id))
+}
+
+/// Makes what the caller starts belong to `brood` while `f` runs.
+fn within<T>(brood: &Arc<Brood>, f: impl FnOnce() -> T) -> T {
+    /// Restores what was there, also when `f` unwinds.
+    enum Restore {
+        Thread(*const Arc<Brood>),
+        Goroutine(GRef, Option<Membership>),
+    }
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            match self {
+                Restore::Thread(outer) => BROOD.set(*outer),
+                Restore::Goroutine(g, outer) => {
+                    exchange(*g, outer.take());
+                }
+            }
+        }
+    }
+
+    /// The calling goroutine's membership.
+    fn exchange(g: GRef, new: Option<Membership>) -> Option<Membership> {
+        // SAFETY: the goroutine's own code calls this, so its run part is its own.
+        let extras = unsafe { (*g.as_ref().run.get()).extras.get_or_insert_default() };
+        std::mem::replace(&mut extras.membership, new)
+    }
+
+    let _restore = match current::goroutine() {
+        None => Restore::Thread(BROOD.replace(brood)),
+        Some(g) => {
+            let brood = Arc::clone(brood);
+            let id = GoroutineId::new(0);
+            Restore::Goroutine(g, exchange(g, Some(Membership { brood, id })))
+        }
+    };
+    f()
+}
+
+/// How long goroutines that are about to end are given.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Calls `f`, and panics if a goroutine that it started, directly or through
+/// others, is still there a second later.
+///
+/// For tests. Goroutines that end in time are waited for; those that are left
+/// go on. Only goroutines of the caller's runtime count (on an OS thread: of the
+/// default runtime), and not those that are started inside of
+/// [`blocking`](crate::blocking()).
+///
+/// # Panics
+///
+/// The message lists the goroutines with what they wait for and where they were
+/// started. A panic of `f` continues here, without a look for leaks.
+///
+/// # Cancellation
+///
+/// Delivers a cancel while it waits.
+///
+/// # Examples
+///
+/// ```
+/// use gorge_runtime::{go, goroutine};
+///
+/// let sum = goroutine::assert_no_leaks(|| {
+///     let handles = [1, 2, 3].map(|n| go(move || n * n));
+///     handles.map(|handle| handle.join().unwrap()).iter().sum::<i32>()
+/// });
+/// assert_eq!(sum, 14);
+/// ```
+#[track_caller]
+pub fn assert_no_leaks<T>(f: impl FnOnce() -> T) -> T {
+    let brood = Arc::<Brood>::default();
+    let value = within(&brood, f);
+    let deadline = time::deadline(GRACE);
+    let mut pause = Duration::from_micros(10);
+    while !brood.0.lock().is_empty() {
+        if deadline.is_none_or(|deadline| time::now() >= deadline) {
+            // Not borrowed: it is the caller's thread's, which may change.
+            let shared = with_runtime(Arc::clone);
+            let left = brood.0.lock().clone();
+            let report = LeakReport::take(&shared, |g| left.contains(&g.id()));
+            assert!(report.is_empty(), "assert_no_leaks: {report}");
+            break;
+        }
+        crate::goroutine::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+    value
+}
