@@ -286,6 +286,30 @@ fn a_runtime_that_goes_ends_the_waits_of_others() {
 }
 
 #[test]
+fn a_thread_whose_byte_comes_as_the_runtime_goes_is_woken() {
+    for round in 0..300 {
+        let runtime = Runtime::builder().max_procs(1).build().expect("a runtime");
+        let (ours, mut theirs) = pair();
+        let ours = runtime.run(|| register(ours));
+        let reader = ours.clone();
+        let reading = thread::spawn(move || read_one(&reader));
+        thread::sleep(Duration::from_micros(150));
+        let writing = thread::spawn(move || {
+            (0..round % 50 * 20).for_each(|_| std::hint::spin_loop());
+            theirs.write_all(b"x").expect("written");
+            theirs
+        });
+        drop(runtime);
+        let theirs = writing.join().expect("it wrote");
+        match reading.join().expect("a value") {
+            Ok(byte) => assert_eq!(byte, b'x'),
+            Err(error) => assert_eq!(PollError::of(&error), Some(PollError::RuntimeEnded)),
+        }
+        drop(theirs);
+    }
+}
+
+#[test]
 fn what_cannot_be_registered_comes_back() {
     in_each_setting(|runtime| {
         runtime.run(|| {

@@ -87,12 +87,14 @@ pub(crate) trait Sleeper {
             barrier::heavy();
             let lingered = is_closed && !self.is_needed(left_work) && !self.sleep(left_work, polls);
             self.drain_inbox();
-            if self.is_over() {
-                return false;
-            }
             if polls {
+                // Also when the runtime is over: a thread that was claimed while
+                // we polled has nobody else to wake it.
                 self.pass_on_what_is_due();
                 self.drain_inbox();
+            }
+            if self.is_over() {
+                return false;
             }
             let must = self.has_homed_work();
             let is_work_seen = self.crew().has_work();
