@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{in_each_setting, wait_for};
+use common::{in_each_placement, in_each_setting, wait_for};
 use gorge_runtime::netpoll::{Direction, PollError, Pollable};
 use gorge_runtime::park::WaitReason;
 use gorge_runtime::{GoroutineState, JoinHandle, Runtime, time};
@@ -400,4 +400,47 @@ fn readiness_is_what_the_source_says_now() {
             })
             .join();
     });
+}
+
+#[test]
+fn a_poller_that_slept_before_anybody_waited_sees_what_comes() {
+    in_each_placement(2, |runtime| {
+        let place = Place::Goroutines(runtime);
+        // Left to the monitor, it takes some milliseconds. Not if the system is as
+        // slow: in one of some series it is not.
+        let is_short = |_| {
+            let mut delays: Vec<_> = (0..11).map(|_| delay_of_a_byte(&place)).collect();
+            delays.sort();
+            delays[5] < Duration::from_millis(2)
+        };
+        assert!((0..5).any(is_short));
+    });
+}
+
+/// How long a byte takes to a goroutine that begins to wait when another machine
+/// has long been asleep.
+fn delay_of_a_byte(place: &Place<'_>) -> Duration {
+    let (ours, theirs) = pipe_pair(place);
+    place.make(|| {
+        let until = |duration| {
+            let start = Instant::now();
+            while start.elapsed() < duration {
+                gorge_runtime::yield_now();
+            }
+        };
+        // The other machine runs this one, and falls asleep first.
+        let other = gorge_runtime::go(|| thread::sleep(Duration::from_millis(2)));
+        until(Duration::from_millis(30));
+        other.join().expect("it slept");
+        let writing = thread::spawn(move || {
+            thread::sleep(Duration::from_micros(300));
+            let written = Instant::now();
+            write_all(&theirs, b"x").expect("written");
+            (written, theirs)
+        });
+        assert_eq!(read_one(&ours).expect("a byte"), b'x');
+        let now = Instant::now();
+        let (written, _theirs) = writing.join().expect("it wrote");
+        now.saturating_duration_since(written)
+    })
 }

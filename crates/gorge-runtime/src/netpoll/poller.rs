@@ -189,12 +189,14 @@ impl Poller {
     }
 
     /// Sees to it that a machine polls for a caller that is none of this
-    /// runtime's goroutines. For those, the machine that they leave looks
-    /// around, sees that somebody waits, and polls.
+    /// runtime's goroutines, or a pinned one. For the others, the machine that they
+    /// leave looks around, and sees before it sleeps that somebody polls.
     fn summon(&self) {
         let is_at_home =
             |runtime: &Arc<Shared>| Weak::as_ptr(&self.runtime) == Arc::as_ptr(runtime);
-        if current::machine_in_goroutine().is_some_and(|machine| is_at_home(machine.shared())) {
+        if current::machine_in_goroutine()
+            .is_some_and(|machine| !machine.is_special() && is_at_home(machine.shared()))
+        {
             return;
         }
         // If the runtime has gone, so has the poller, as the wait will find.

@@ -69,6 +69,19 @@ impl Shared {
         }
     }
 
+    /// Machine that falls asleep, and does not poll: the poller may have fallen
+    /// asleep when nobody waited for a descriptor yet.
+    pub(super) fn remind_poller(&self) {
+        // Read after the heavy barrier that follows the announced sleep: either
+        // the poller, after its own, has seen whom we see here, or we see that it
+        // does not block in the poll.
+        if let Some(poller) = self.netpoll.needed()
+            && !poller.is_blocked()
+        {
+            self.unpark(self.permits.poller());
+        }
+    }
+
     /// Whether somebody else could use a permit now.
     pub(super) fn is_permit_asked_for(&self) -> bool {
         self.permits.wanting() != 0 || self.has_work()

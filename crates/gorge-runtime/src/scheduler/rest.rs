@@ -62,6 +62,7 @@ impl Sleeper for Machine {
             self.poll_until_due(limit);
             return true;
         }
+        self.shared().remind_poller();
         if limit.is_some() {
             self.slot().parker.park(limit);
             return true;
