@@ -278,6 +278,50 @@ fn a_goroutine_that_is_cancelled_while_it_computes_ends_at_a_checkpoint() {
 }
 
 #[test]
+fn what_a_hog_starts_without_a_permit_runs_beside_goroutines_that_never_rest() {
+    in_each_placement(1, |runtime| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (for_hog, for_last) = (stop.clone(), stop.clone());
+        let is_hog = Arc::new(AtomicBool::new(false));
+        let has_lost = is_hog.clone();
+        let hogging = runtime.go(move || {
+            hog(&has_lost);
+            go(move || for_last.store(true, Ordering::Relaxed));
+            hog(&for_hog);
+        });
+        let yielding = runtime.go(move || wait_for(|| stop.load(Ordering::Relaxed)));
+        wait_for(|| runtime.metrics().hogs == 1);
+        is_hog.store(true, Ordering::Relaxed);
+        hogging.join().expect("it was stopped");
+        yielding.join().expect("it saw that");
+    });
+}
+
+#[test]
+fn a_hog_that_falls_asleep_makes_room_for_another() {
+    in_each_placement(1, |runtime| {
+        let (computed, stop) = (Arc::default(), Arc::new(AtomicBool::new(false)));
+        let (release, blocked) = latch();
+        let (for_first, for_second) = (Arc::clone(&computed), stop.clone());
+        let first = runtime.go(move || {
+            hog(&for_first);
+            blocked.wait();
+        });
+        wait_for(|| runtime.metrics().running == 1);
+        runtime.go(|| ()).join().expect("it ran");
+        wait_for(|| runtime.metrics().hogs == 1);
+        computed.store(true, Ordering::Relaxed);
+        let second = runtime.go(move || hog(&for_second));
+        wait_for(|| runtime.metrics().running == 2);
+        let last = runtime.go(move || stop.store(true, Ordering::Relaxed));
+        last.join().expect("it ran");
+        second.join().expect("it was stopped");
+        drop(release);
+        first.join().expect("it was let go");
+    });
+}
+
+#[test]
 fn the_pool_runs_as_many_closures_at_once_as_it_may() {
     const LIMIT: usize = 100;
     let builder = Runtime::builder().max_procs(2).max_blocking_threads(LIMIT);

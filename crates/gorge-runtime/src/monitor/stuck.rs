@@ -9,8 +9,8 @@
 //!   two looks and sleeps in the kernel. The same.
 //! * Computing: after a time slice the goroutine is asked to give way. If it has
 //!   not after another millisecond on the processor, and work waits, its permit
-//!   goes to another machine; of such hogs at most as many run beside the permits as there
-//!   are permits.
+//!   goes to another machine; of such hogs at most as many compute beside the
+//!   permits as there are permits.
 //!
 //! A machine that blocks loses its permit after ten milliseconds even if nothing
 //! waits: what comes later then finds a free one at once.
@@ -19,7 +19,7 @@ use super::warning::Warnings;
 use crate::primitive::atomic::Ordering;
 use crate::primitive::barrier;
 use crate::scheduler::permits::{ACTIVE, LOST};
-use crate::scheduler::{Crew, Shared, Slot};
+use crate::scheduler::{Crew, Shared, Slot, ThreadClock};
 use std::time::Duration;
 
 /// How much processor time a hog may use before it answers. Not real time: its
@@ -50,9 +50,11 @@ struct Seen {
     steps_since: u64,
     /// The thread's processor time at the last look.
     used: Option<Duration>,
+    /// The thread has slept in the kernel since, and has used none.
+    rests: bool,
     /// The thread's processor time when the goroutine was asked to give way.
     asked: Option<Duration>,
-    /// The permit was taken from a hog.
+    /// The permit was taken from a hog. It counts as one while it does not rest.
     is_hog: bool,
     /// The permit was taken, and nobody has been told why yet.
     untold: Option<Cause>,
@@ -83,6 +85,10 @@ impl Watch {
             }
             if standing == LOST {
                 seen.tell(shared, slot, now, &mut self.warnings);
+                if seen.is_hog {
+                    seen.examine(slot);
+                }
+                leave_queues_to_others(shared, slot);
             }
             if standing != ACTIVE {
                 if standing != LOST {
@@ -108,8 +114,10 @@ impl Watch {
 
     /// Gives the machine's permit, and what it has queued, to others.
     fn take(&mut self, shared: &Shared, slot: &Slot, cause: Cause, now: u64) -> bool {
-        let hogs = self.seen.iter().filter(|seen| seen.is_hog).count();
+        let computes = |seen: &&Seen| seen.is_hog && !seen.rests;
+        let hogs = self.seen.iter().filter(computes).count();
         if cause == Cause::Hog && hogs >= shared.permits.limit() {
+            leave_queues_to_others(shared, slot);
             return false;
         }
         let seen = &mut self.seen[slot.number() as usize - 1];
@@ -178,6 +186,16 @@ impl Seen {
         }
     }
 
+    /// Looks at what the thread does in its goroutine.
+    fn examine(&mut self, slot: &Slot) {
+        let thread = slot.thread.lock();
+        let used = thread.as_ref().and_then(ThreadClock::used);
+        let has_paused = used.is_some() && used == self.used;
+        let sleeps = || thread.as_ref().is_some_and(ThreadClock::is_asleep);
+        self.rests = has_paused && (self.rests || sleeps());
+        self.used = used;
+    }
+
     /// Why the machine stands still; `None` when that is not clear yet, or its
     /// goroutine's slice is not over.
     fn cause(
@@ -191,17 +209,13 @@ impl Seen {
         if self.steps % 2 == 1 {
             return (self.steps_since != now).then_some(Cause::Announced);
         }
-        let thread = slot.thread.lock();
-        let used = thread.as_ref()?.used();
-        let has_rested = self.used.is_some() && self.used == used;
-        self.used = used;
-        if has_rested && thread.as_ref()?.is_asleep() {
+        self.examine(slot);
+        if self.rests {
             return Some(Cause::Blocked);
         }
-        drop(thread);
         match self.asked {
             None if now - self.since >= slice_ns => {
-                self.asked = used;
+                self.asked = self.used;
                 slot.end_slice();
                 shared
                     .monitor
@@ -211,9 +225,17 @@ impl Seen {
                 *acted = true;
                 None
             }
-            Some(asked) if used? - asked >= GRACE => Some(Cause::Hog),
+            Some(asked) if self.used? - asked >= GRACE => Some(Cause::Hog),
             _ => None,
         }
+    }
+}
+
+/// What a stuck goroutine has made runnable since its machine's queues were taken:
+/// machines that always have work of their own do not come for it.
+fn leave_queues_to_others(shared: &Shared, slot: &Slot) {
+    if slot.processor.has_work() {
+        shared.take_queues_of(slot);
     }
 }
 

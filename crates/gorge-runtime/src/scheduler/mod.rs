@@ -40,7 +40,7 @@ pub(crate) use execute::{AfterPark, leave, leave_to_move};
 pub(crate) use machine::Machine;
 pub(crate) use shared::{Config, Shared};
 pub(crate) use slot::Slot;
-pub(crate) use thread_clock::sleep_precisely;
+pub(crate) use thread_clock::{ThreadClock, sleep_precisely};
 
 use crate::goroutine::GRef;
 

@@ -152,18 +152,20 @@ impl Shared {
         self.global.len()
     }
 
-    /// Any thread: leaves to everybody what a stuck machine has queued.
+    /// Any thread: leaves to everybody what a stuck machine has queued, but not what
+    /// it goes on to queue meanwhile.
     pub(crate) fn take_queues_of(&self, slot: &Slot) {
         let victim = &slot.processor;
-        let queued = || settle(|| victim.stealer().steal());
-        let oldest = || settle(|| victim.oldest().steal());
-        while let Some(Queued(g)) = queued().or_else(|| victim.take_next().map(Queued)) {
-            self.queue_globally(g);
-        }
-        while let Some(Queued(g)) = oldest() {
-            // SAFETY: taken from a queue, so alive.
-            self.emit(slot.number(), Event::Surrender(unsafe { g.as_ref() }.id()));
-            self.queue_globally(g);
+        for _ in 0..victim.queued() {
+            if let Some(Queued(g)) = settle(|| victim.stealer().steal()) {
+                self.queue_globally(g);
+            } else if let Some(g) = victim.take_next() {
+                self.queue_globally(g);
+            } else if let Some(Queued(g)) = settle(|| victim.oldest().steal()) {
+                // SAFETY: taken from a queue, so alive.
+                self.emit(slot.number(), Event::Surrender(unsafe { g.as_ref() }.id()));
+                self.queue_globally(g);
+            }
         }
         self.look_after_release();
     }
