@@ -87,6 +87,21 @@ impl Drop for Counted {
 }
 
 #[test]
+fn a_pinned_goroutine_that_yields_lets_others_have_the_only_permit() {
+    in_each_placement(1, |runtime| {
+        runtime.run(|| {
+            let seen = Arc::new(AtomicUsize::new(0));
+            let (ours, theirs) = (seen.clone(), seen);
+            goroutine::pin(move || {
+                let other = go(move || theirs.store(1, Ordering::Relaxed));
+                wait_for(|| ours.load(Ordering::Relaxed) == 1);
+                drop(other);
+            });
+        });
+    });
+}
+
+#[test]
 fn many_pinned_goroutines_meet() {
     in_each_placement(2, |runtime| {
         let met = Arc::new(AtomicUsize::new(0));
