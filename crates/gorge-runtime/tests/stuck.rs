@@ -322,6 +322,33 @@ fn a_hog_that_falls_asleep_makes_room_for_another() {
 }
 
 #[test]
+fn what_comes_from_outside_does_not_wait_for_goroutines_that_compute_in_turns() {
+    in_each_placement(1, |runtime| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let computing: Vec<_> = (0..3)
+            .map(|_| {
+                let stop = stop.clone();
+                runtime.go(move || {
+                    while !stop.load(Ordering::Relaxed) {
+                        checkpoint();
+                    }
+                })
+            })
+            .collect();
+        wait_for(|| runtime.metrics().slices_ended > 3);
+        for _ in 0..3 {
+            let before = runtime.metrics().slices_ended;
+            runtime.go(|| ()).join().expect("it ran");
+            let waited = runtime.metrics().slices_ended - before;
+            assert!(waited < 30, "{waited}");
+        }
+        stop.store(true, Ordering::Relaxed);
+        let ended = |it: gorge_runtime::JoinHandle<()>| it.join().expect("it was stopped");
+        computing.into_iter().for_each(ended);
+    });
+}
+
+#[test]
 fn the_pool_runs_as_many_closures_at_once_as_it_may() {
     const LIMIT: usize = 100;
     let builder = Runtime::builder().max_procs(2).max_blocking_threads(LIMIT);
