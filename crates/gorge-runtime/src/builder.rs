@@ -19,9 +19,6 @@ pub(crate) const MAX_PROCS: usize = 1024;
 /// The largest number of worker threads.
 const MAX_THREADS: u32 = 100_000;
 
-/// Threads beside one for each processor, at least.
-const SPARE_THREADS: u32 = 8;
-
 /// Options of a runtime to be; see [`Runtime::builder`].
 ///
 /// # Examples
@@ -189,7 +186,7 @@ impl Builder {
         let max_procs = self.procs()?;
         let config = Config {
             max_procs,
-            max_threads: self.max_threads.max(max_procs as u32 + SPARE_THREADS),
+            max_threads: self.max_threads,
             time_slice: self.time_slice,
             simulated: self.simulated,
             records_events: self.records_events,

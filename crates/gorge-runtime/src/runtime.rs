@@ -120,7 +120,8 @@ impl Runtime {
     }
 
     /// Changes how many goroutines run at once, while they run. Returns the
-    /// former number.
+    /// former number. Of threads there may then be as many and a few more, whatever
+    /// [`Builder::max_threads`] says.
     ///
     /// # Panics
     ///

@@ -322,3 +322,28 @@ fn a_thread_limit_that_is_too_low_ends_the_process_with_advice() {
     );
     assert!(errors.contains("max_threads"), "{errors}");
 }
+
+#[test]
+fn more_processors_than_threads_were_allowed_get_threads() {
+    const PROCS: usize = 24;
+    let runtime = Runtime::builder()
+        .max_procs(1)
+        .max_threads(1)
+        .build()
+        .expect("a runtime");
+    runtime.set_max_procs(PROCS);
+    let meeting = Arc::new(AtomicUsize::new(0));
+    let all: Vec<_> = (0..PROCS)
+        .map(|_| {
+            let meeting = meeting.clone();
+            runtime.go(move || {
+                meeting.fetch_add(1, Ordering::Relaxed);
+                while meeting.load(Ordering::Relaxed) < PROCS {
+                    thread::yield_now();
+                }
+            })
+        })
+        .collect();
+    all.into_iter()
+        .for_each(|it| it.join().expect("it met all"));
+}

@@ -49,6 +49,15 @@ pub(crate) const WANTING: u32 = 3;
 /// Holds a permit, and is to wake up and search.
 pub(crate) const CALLED: u32 = 4;
 
+/// How many machines there may be at least, with so many permits.
+pub(crate) fn machines_min(limit: usize) -> u32 {
+    /// Beside one for each permit.
+    const SPARE: u32 = 8;
+    u32::try_from(limit)
+        .unwrap_or(u32::MAX)
+        .saturating_add(SPARE)
+}
+
 /// Where the permits find a machine's standing.
 pub(crate) trait Standings {
     /// The standing of the machine with this number, from 1.
@@ -103,7 +112,8 @@ unsafe impl Send for Permits {}
 unsafe impl Sync for Permits {}
 
 impl Permits {
-    /// With `limit` permits, all free, for at most `machines_max` machines.
+    /// With `limit` permits, all free, for at most `machines_max` machines, or
+    /// [`machines_min`] if that is more.
     pub(crate) fn new(limit: usize, machines_max: u32) -> Permits {
         Permits {
             free: AtomicUsize::new(limit),

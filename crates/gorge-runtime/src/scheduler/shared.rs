@@ -1,12 +1,13 @@
 //! What all machines share.
 
 use super::crew::{Crew, NEVER};
-use super::permits::{Permits, Standings};
+use super::permits::{Permits, Standings, machines_min};
 use super::processor::{Processor, Queued};
 use super::slot::{Slot, Slots};
 use super::steal::settle;
 use super::threads::Threads;
 use crate::blocking::BlockingPool;
+use crate::builder::MAX_PROCS;
 use crate::goroutine::{GRef, NO_HOME, Store};
 use crate::monitor::Monitor;
 use crate::netpoll::Netpoll;
@@ -84,7 +85,7 @@ impl Shared {
             blocking: BlockingPool::new(config.max_blocking_threads, config.thread_name.clone()),
             stacks,
             segments: StackClasses::new(),
-            slots: Slots::new(config.max_threads, config.seed),
+            slots: Slots::new(config.max_threads.max(machines_min(MAX_PROCS)), config.seed),
             permits: Permits::new(config.max_procs, config.max_threads),
             threads: Threads::default(),
             global: Injector::new(),
@@ -360,6 +361,6 @@ impl Crew for Shared {
     }
 
     fn run_out_of_threads(&self) -> ! {
-        super::threads::exhausted(self.config.max_threads)
+        self.exhausted()
     }
 }

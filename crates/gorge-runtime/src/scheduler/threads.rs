@@ -7,7 +7,7 @@
 use super::crew::Crew;
 use super::current;
 use super::machine::Machine;
-use super::permits::Grant;
+use super::permits::{Grant, machines_min};
 use super::shared::Shared;
 use super::thread_clock::{ThreadClock, sleep_precisely};
 use crate::fault;
@@ -82,7 +82,7 @@ impl Shared {
     /// When the system refuses a thread.
     pub(crate) fn start_dedicated(&self) -> io::Result<u32> {
         let Some(number) = self.permits.admit(&self.slots) else {
-            exhausted(self.config.max_threads)
+            self.exhausted()
         };
         match self.start_machine(number, true) {
             Ok(()) => Ok(number),
@@ -106,6 +106,21 @@ impl Shared {
         handles.push(handle);
         Ok(())
     }
+
+    /// Ends the process, as Go does: the runtime cannot go on without a thread.
+    #[cold]
+    pub(super) fn exhausted(&self) -> ! {
+        let max = self.config.max_threads;
+        let max = max.max(machines_min(self.permits.limit()));
+        eprintln!(
+            "gorge: the runtime exceeds its limit of {max} threads: so many goroutines block \
+             their threads at once (call what blocks through gorge::blocking, or raise \
+             Builder::max_threads)\nfatal error: thread exhaustion"
+        );
+        // SAFETY: ends the process here and now. Exit handlers could wait for
+        // threads that are blocked.
+        unsafe { libc::_exit(2) }
+    }
 }
 
 /// A thread's life.
@@ -120,17 +135,4 @@ fn live(shared: Arc<Shared>, number: u32, is_dedicated: bool) {
     if !shared.is_shutting_down() {
         shared.threads.forget_this_thread();
     }
-}
-
-/// Ends the process, as Go does: the runtime cannot go on without a thread.
-#[cold]
-pub(super) fn exhausted(max_threads: u32) -> ! {
-    eprintln!(
-        "gorge: the runtime exceeds its limit of {max_threads} threads: so many goroutines block \
-         their threads at once (call what blocks through gorge::blocking, or raise \
-         Builder::max_threads)\nfatal error: thread exhaustion"
-    );
-    // SAFETY: ends the process here and now. Exit handlers could wait for
-    // threads that are blocked.
-    unsafe { libc::_exit(2) }
 }

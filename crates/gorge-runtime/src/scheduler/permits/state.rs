@@ -1,7 +1,7 @@
 //! What the permits' lock protects: how many are free, and who sleeps or waits in
 //! which order.
 
-use super::{ACTIVE, Standings};
+use super::{ACTIVE, Standings, machines_min};
 use crate::primitive::atomic::Ordering;
 use std::collections::VecDeque;
 
@@ -87,9 +87,12 @@ impl State {
         Some(number)
     }
 
+    /// A number for one machine more. However few threads were allowed, there may
+    /// be some more than permits.
     pub(super) fn take_number(&mut self) -> Option<u32> {
+        let max = self.numbers_max.max(machines_min(self.limit));
         self.vacant.pop().or_else(|| {
-            (self.numbers < self.numbers_max).then(|| {
+            (self.numbers < max).then(|| {
                 self.numbers += 1;
                 self.numbers
             })
