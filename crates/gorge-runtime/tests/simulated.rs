@@ -145,3 +145,21 @@ fn a_seed_decides_the_order_and_repeats_it() {
     let first = order_of_turns(0);
     assert!((1..20).any(|seed| order_of_turns(seed) != first));
 }
+
+#[test]
+fn a_simulation_has_one_processor_whatever_is_asked_for() {
+    with_seeds(|runtime| {
+        assert_eq!(runtime.set_max_procs(4), 1);
+        assert_eq!(runtime.max_procs(), 1);
+        let running = Arc::new(Mutex::new(()));
+        runtime.run(|| {
+            for _ in 0..20 {
+                let running = running.clone();
+                drop(go(move || {
+                    drop(running.try_lock().expect("nobody runs beside it"));
+                    yield_now();
+                }));
+            }
+        });
+    });
+}

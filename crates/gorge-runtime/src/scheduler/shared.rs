@@ -196,8 +196,12 @@ impl Shared {
         }
     }
 
-    /// Changes how many goroutines run at once. Returns the former number.
+    /// Changes how many goroutines run at once, which is one in a simulation.
+    /// Returns the former number.
     pub(crate) fn set_max_procs(&self, n: usize) -> usize {
+        if self.config.simulated {
+            return 1;
+        }
         self.change_limit(n, |number| self.slots.get(number).lose_permit())
     }
 
