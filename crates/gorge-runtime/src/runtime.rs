@@ -24,7 +24,7 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 /// Dropping it cancels the goroutines that are left and waits until they have
 /// unwound, for ten seconds at most; those that would not stop are named on
 /// standard error and leaked with their threads. Dropped on one of its own
-/// goroutines, it begins to shut down and does not wait. In a build that cannot
+/// goroutines, or in a blocking call of one, it begins to shut down and does not wait. In a build that cannot
 /// unwind (`panic = "abort"`), goroutines that are left stay where they are.
 ///
 /// # Examples
@@ -179,7 +179,8 @@ fn propagate(error: JoinError) -> ! {
 impl Drop for Runtime {
     fn drop(&mut self) {
         self.shared.begin_shutdown();
-        if current::machine().is_some_and(|machine| machine.serves(&self.shared)) {
+        // Also in a closure that one of them gave to `blocking`, and waits for.
+        if current::runtime().is_some_and(|runtime| Arc::ptr_eq(&runtime, &self.shared)) {
             return;
         }
         if !cancel::DELIVERABLE && !self.shared.wait_all_ended(Duration::ZERO) {

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{in_each_setting, wait_for};
-use gorge_runtime::{Runtime, blocking, go, goroutine, yield_now};
+use gorge_runtime::{Runtime, blocking, go, goroutine, time, yield_now};
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -97,6 +97,25 @@ fn a_runtime_dropped_on_its_own_goroutine_ends_by_itself() {
     let handle = shared.go(move || drop(inner));
     handle.join().expect("it returned");
     drop(shared);
+    wait_for(|| drops.load(Ordering::SeqCst) == 1);
+}
+
+#[test]
+fn a_runtime_dropped_in_a_blocking_call_of_its_own_ends_by_itself() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let runtime = Arc::new(Runtime::builder().max_procs(2).build().expect("a runtime"));
+    let (inner, counted) = (runtime.clone(), Counted(drops.clone()));
+    let start = time::now();
+    let handle = runtime.go(move || {
+        let _counted = counted;
+        blocking(move || {
+            wait_for(|| Arc::strong_count(&inner) == 1);
+            drop(inner);
+        });
+    });
+    drop(runtime);
+    handle.join().expect("it returned");
+    assert!(time::now() - start < Duration::from_secs(5));
     wait_for(|| drops.load(Ordering::SeqCst) == 1);
 }
 
