@@ -195,6 +195,35 @@ fn siblings_of_a_hog_wait_and_are_counted() {
 }
 
 #[test]
+fn a_goroutine_that_keeps_standard_error_locked_does_not_stop_the_monitor() {
+    let setting = Setting {
+        migrating: false,
+        procs: 1,
+    };
+    let runtime = setting.runtime();
+    let stop = Arc::new(AtomicBool::new(false));
+    let (for_sibling, for_hog) = (stop.clone(), stop.clone());
+    let hogging = runtime.run(|| {
+        go(move || {
+            let _locked = std::io::stderr().lock();
+            wait_for(|| for_sibling.load(Ordering::Relaxed));
+        });
+        yield_now();
+        go(move || hog(&for_hog))
+    });
+    // With work that waits, the hog loses its permit, and is warned of.
+    runtime.go(|| ()).join().expect("it ran");
+    wait_for(|| runtime.metrics().stranded > 0);
+    let (release, blocked) = latch();
+    let blocking = runtime.go(move || blocked.wait());
+    let last = runtime.go(move || stop.store(true, Ordering::Relaxed));
+    last.join().expect("it ran");
+    hogging.join().expect("it was stopped");
+    drop(release);
+    blocking.join().expect("it was let go");
+}
+
+#[test]
 fn endless_loops_do_not_exhaust_threads_and_checkpoints_end_them() {
     const LOOPS: usize = if cfg!(gorge_tsan) { 500 } else { 20_000 };
     in_each_placement(2, |runtime| {

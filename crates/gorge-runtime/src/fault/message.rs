@@ -1,4 +1,5 @@
-//! Text for a signal handler: a fixed buffer, and `write(2)`.
+//! Text for a signal handler: a fixed buffer, and `write(2)`. The monitor prints
+//! by the latter, too.
 
 /// A report that is being put together. What does not fit is cut off.
 pub(super) struct Message {
@@ -46,16 +47,21 @@ impl Message {
 
     /// Prints to standard error and starts anew.
     pub(super) fn print(&mut self) {
-        let mut rest = &self.bytes[..self.len];
-        while !rest.is_empty() {
-            // SAFETY: the buffer is readable; a failed write ends the loop.
-            let written = unsafe { libc::write(2, rest.as_ptr().cast(), rest.len()) };
-            let Ok(written @ 1..) = usize::try_from(written) else {
-                break;
-            };
-            rest = &rest[written..];
-        }
+        print(&self.bytes[..self.len]);
         self.len = 0;
+    }
+}
+
+/// Prints to standard error past std's lock. Nobody may be listening; that is no
+/// reason to stop.
+pub(crate) fn print(mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        // SAFETY: the bytes are readable; a failed write ends the loop.
+        let written = unsafe { libc::write(2, bytes.as_ptr().cast(), bytes.len()) };
+        let Ok(written @ 1..) = usize::try_from(written) else {
+            break;
+        };
+        bytes = &bytes[written..];
     }
 }
 

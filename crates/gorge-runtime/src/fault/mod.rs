@@ -18,3 +18,4 @@ mod message;
 
 pub(crate) use alternate::AlternateStack;
 pub(crate) use handler::install;
+pub(crate) use message::print;

@@ -1,6 +1,7 @@
 //! `GORGEDEBUG=schedtrace=1000[,scheddetail=1]`: a line on the scheduler's state
 //! every so many milliseconds, in Go's words, so that tools for those read it.
 
+use crate::fault;
 use crate::metrics::RuntimeMetrics;
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::Shared;
@@ -70,8 +71,7 @@ impl SchedTrace {
         if now >= self.next_at {
             self.next_at = now + u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
             let text = describe(shared, now, self.options.detail);
-            // Nobody may be listening; that is no reason to stop watching.
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+            fault::print(text.as_bytes());
         }
     }
 }

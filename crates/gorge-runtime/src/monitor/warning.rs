@@ -4,10 +4,10 @@
 //! done for them. Each place that starts such goroutines is named once.
 
 use super::stuck::Cause;
+use crate::fault;
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::{Shared, Slot};
 use std::collections::HashSet;
-use std::io::Write;
 use std::panic::Location;
 
 /// Which spawn sites have been named.
@@ -49,12 +49,12 @@ impl Warnings {
             Cause::Hog => "computes without a pause: call gorge::checkpoint() in its loop",
             _ => "blocks its thread: call what blocks through gorge::blocking",
         };
-        // Nobody may be listening; that is no reason to stop watching.
-        let _ = writeln!(
-            std::io::stderr(),
+        let text = format!(
             "gorge: goroutine {}{name}{site} {deed}. Goroutines that wait for it because \
-             they are at home on its thread: up to {siblings}.",
+             they are at home on its thread: up to {siblings}.\n",
             g.id()
         );
+        // Not by std: one of those that wait may hold its lock.
+        fault::print(text.as_bytes());
     }
 }
