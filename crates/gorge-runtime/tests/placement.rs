@@ -8,9 +8,14 @@
 )]
 
 mod common;
+#[cfg(not(any(gorge_tsan, gorge_asan)))]
+#[path = "common/latch.rs"]
+mod latch;
 
 use common::{in_each_placement, in_each_setting, wait_for};
 use gorge_runtime::{Runtime, blocking, go, goroutine, scope, time, yield_now};
+#[cfg(not(any(gorge_tsan, gorge_asan)))]
+use latch::latch;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -346,4 +351,47 @@ fn more_processors_than_threads_were_allowed_get_threads() {
         .collect();
     all.into_iter()
         .for_each(|it| it.join().expect("it met all"));
+}
+
+// A sanitizer needs memory where the others need none.
+#[cfg(not(any(gorge_tsan, gorge_asan)))]
+#[test]
+fn work_that_no_thread_could_be_started_for_runs_when_one_can() {
+    const CASE: &str = "GORGE_PLACEMENT_REFUSED";
+    if std::env::var(CASE).is_err() {
+        let output = std::process::Command::new(std::env::current_exe().expect("this test"))
+            .args([
+                "--exact",
+                "work_that_no_thread_could_be_started_for_runs_when_one_can",
+            ])
+            .env(CASE, "1")
+            .output()
+            .expect("it starts");
+        return assert!(output.status.success(), "{output:?}");
+    }
+    let runtime = Runtime::builder().max_procs(1).build().expect("a runtime");
+    let (release, blocked) = latch();
+    let blocking = runtime.go(move || blocked.wait());
+    wait_for(|| runtime.metrics().blocked_unannounced == 1);
+    let former = limit_address_space(1);
+    let waiting = runtime.go(|| 1);
+    thread::sleep(Duration::from_millis(100));
+    assert!(!waiting.is_finished());
+    limit_address_space(former);
+    assert_eq!(waiting.join().expect("it ran"), 1);
+    drop(release);
+    blocking.join().expect("it was let go");
+}
+
+/// Limits what memory the process may have. Returns the former limit.
+#[cfg(not(any(gorge_tsan, gorge_asan)))]
+fn limit_address_space(bytes: libc::rlim_t) -> libc::rlim_t {
+    // SAFETY: a limit is plain numbers, and the pointers are valid for the calls.
+    unsafe {
+        let mut limit = std::mem::zeroed::<libc::rlimit>();
+        assert_eq!(libc::getrlimit(libc::RLIMIT_AS, &raw mut limit), 0);
+        let former = std::mem::replace(&mut limit.rlim_cur, bytes);
+        assert_eq!(libc::setrlimit(libc::RLIMIT_AS, &raw const limit), 0);
+        former
+    }
 }

@@ -6,7 +6,8 @@
 //! * machines that are stuck in one goroutine (`stuck`): a goroutine whose time
 //!   slice is over is asked to give way; a permit whose machine blocks, or hogs a
 //!   processor and does not give way, goes to another machine,
-//! * timers that nobody has looked at in time,
+//! * timers that nobody has looked at in time, and work that no thread could be
+//!   started for,
 //! * memory that idle and parked stacks can give back (`memory`),
 //! * the trace that `GORGEDEBUG` asked for (`schedtrace`).
 //!
@@ -187,6 +188,10 @@ fn watch(shared: &Shared, mut trace: SchedTrace) {
         if quiet > 0 {
             // At the second look: a machine between two polls needs no help.
             shared.see_to_netpoll();
+            // The system may have refused a thread for it, but not for ever.
+            if shared.global_len() != 0 {
+                shared.notify();
+            }
         }
         let acted = machines.look(shared, now, monitor.time_slice);
         let has_cooled = memory.look(shared, now);
@@ -201,7 +206,8 @@ fn watch(shared: &Shared, mut trace: SchedTrace) {
         idle = if is_idle(shared) { idle + 1 } else { 0 };
         // Twice at full length: not for a moment's rest.
         let rests = idle > 1 && delay == delay_max;
-        if rests && has_cooled && !trace.is_on() && !shared.lacks_poller() {
+        let is_needed = trace.is_on() || shared.lacks_poller() || shared.global_len() != 0;
+        if rests && has_cooled && !is_needed {
             monitor.sleep_while_idle(shared);
             (delay, quiet, idle) = (DELAY_MIN, 0, 0);
         } else {
