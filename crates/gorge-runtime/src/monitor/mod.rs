@@ -203,7 +203,7 @@ fn watch(shared: &Shared, mut trace: SchedTrace) {
         } else {
             delay = (delay * 2).min(delay_max);
         }
-        idle = if is_idle(shared) { idle + 1 } else { 0 };
+        idle = if is_idle(shared) { 2.min(idle + 1) } else { 0 };
         // Twice at full length: not for a moment's rest.
         let rests = idle > 1 && delay == delay_max;
         let is_needed = trace.is_on() || shared.lacks_poller() || shared.global_len() != 0;

@@ -112,11 +112,13 @@ impl Shared {
     pub(super) fn exhausted(&self) -> ! {
         let max = self.config.max_threads;
         let max = max.max(machines_min(self.permits.limit()));
-        eprintln!(
+        let text = format!(
             "gorge: the runtime exceeds its limit of {max} threads: so many goroutines block \
              their threads at once (call what blocks through gorge::blocking, or raise \
-             Builder::max_threads)\nfatal error: thread exhaustion"
+             Builder::max_threads)\nfatal error: thread exhaustion\n"
         );
+        // Neither waits for std's lock nor panics: nobody must go on from here.
+        fault::print(text.as_bytes());
         // SAFETY: ends the process here and now. Exit handlers could wait for
         // threads that are blocked.
         unsafe { libc::_exit(2) }
