@@ -217,11 +217,10 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
     pub fn shrink(&mut self) {
         if self.state == State::Suspended {
             // SAFETY: the coroutine is suspended there, and `&mut self` keeps
-            // it so. It may be suspended inside a nested call on another
-            // stack, whose address is then outside of this one.
+            // it so.
             unsafe {
                 let fiber = self.fiber.assume_init_ref();
-                crate::stack::shrink_at(&*self.stack, fiber.stack_pointer());
+                crate::stack::release_below(&*self.stack, fiber.stack_pointer());
             }
         }
     }

@@ -24,7 +24,6 @@ pub use error::StackError;
 pub use local::{LocalStack, LocalStackPool};
 pub use owned::OwnedStack;
 pub use pool::{PoolStatistics, PooledStack, StackPool};
-pub(crate) use resident::shrink_at;
 pub use resident::{high_water, release_below};
 
 use std::ptr::NonNull;

@@ -25,34 +25,29 @@ pub fn high_water<S: Stack>(stack: &S) -> usize {
     }
 }
 
-/// As [`release_below`], if the stack pointer lies on the stack at all: code
-/// that was called on another stack suspends from there.
-///
-/// # Safety
-///
-/// As for [`release_below`], for pointers into the stack.
-pub(crate) unsafe fn shrink_at<S: Stack>(stack: &S, stack_pointer: *const u8) {
-    let range = stack.limit().as_ptr() as usize..stack.top().as_ptr() as usize;
-    if range.contains(&(stack_pointer as usize)) {
-        // SAFETY: the caller's contract.
-        unsafe { release_below(stack, stack_pointer) }
-    }
-}
-
 /// Gives the pages below the stack pointer of a suspended stack back to the
 /// system. Their next use is a page fault.
 ///
+/// Returns false, and does nothing, when the stack pointer does not lie on the
+/// stack: code that was called on another stack suspends from there. Any library
+/// may have called it.
+///
 /// # Safety
 ///
-/// `stack_pointer` is that of everything that runs or is suspended on the
-/// stack, and nothing runs on it during the call.
-pub unsafe fn release_below<S: Stack>(stack: &S, stack_pointer: *const u8) {
-    let page = page_size();
+/// Nothing runs on the stack during the call. If `stack_pointer` lies on it, all
+/// that is suspended there lies above.
+pub unsafe fn release_below<S: Stack>(stack: &S, stack_pointer: *const u8) -> bool {
     let limit = stack.limit().as_ptr();
-    let end = (stack_pointer as usize - RED_ZONE) / page * page;
+    let position = stack_pointer as usize;
+    if !(limit as usize..stack.top().as_ptr() as usize).contains(&position) {
+        return false;
+    }
+    let page = page_size();
+    let end = (position - RED_ZONE) / page * page;
     if end > limit as usize {
         // SAFETY: by contract nothing below the stack pointer is in use; the
         // range is whole pages above the guard. A refusal is harmless.
         unsafe { libc::madvise(limit.cast(), end - limit as usize, libc::MADV_DONTNEED) };
     }
+    true
 }

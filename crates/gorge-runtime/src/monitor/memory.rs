@@ -126,14 +126,14 @@ fn shrink(g: &G) -> bool {
         let run = g.run.get();
         // SAFETY: the goroutine is parked, off its stack, and claimed: whoever
         // resumes it waits for the release below. Nothing else uses its stack,
-        // fiber or extras meanwhile, and none of its code runs.
+        // fiber or extras meanwhile, and none of its code runs. If it waits on
+        // its own stack, its position is above all that it does not use.
         unsafe {
             if (*run).shrunk_at != ticket && Run::is_on_own_stack(run) {
                 (*run).shrunk_at = ticket;
                 if let Some(stack) = &(*run).stack {
                     let position = (*run).fiber.assume_init_ref().stack_pointer();
-                    release_below(stack, position);
-                    shrunk = true;
+                    shrunk = release_below(stack, position);
                 }
             }
         }
