@@ -169,3 +169,36 @@ fn a_goroutine_gets_the_reserve_that_it_asks_for() {
         });
     });
 }
+
+#[test]
+fn what_does_not_fit_on_a_stack_is_dropped_where_it_lies() {
+    struct Large([u8; 1 << 19], Arc<AtomicUsize>);
+    impl Drop for Large {
+        fn drop(&mut self) {
+            self.1.fetch_add(usize::from(self.0[7]), Ordering::SeqCst);
+        }
+    }
+    let drops = Arc::new(AtomicUsize::new(0));
+    let large = || Large([1; 1 << 19], Arc::clone(&drops));
+    let builder = gorge_runtime::Runtime::builder().max_procs(1);
+    let runtime = builder.stack_reserve(64 << 20).build().expect("a runtime");
+    let small = || goroutine::Builder::new().stack_reserve(64 * 1024);
+    runtime.run(|| {
+        let captured = large();
+        let unstarted = small().spawn(move || captured.0[7]).expect("a runtime");
+        unstarted.cancel();
+        let error = unstarted.join().expect_err("cancelled");
+        assert!(error.is_cancelled());
+    });
+    assert_eq!(drops.load(Ordering::SeqCst), 1, "a closure");
+    runtime.run(|| {
+        let unwanted = go({
+            let result = large();
+            move || result
+        });
+        wait_for(|| unwanted.is_finished());
+        let dropper = small().spawn(move || drop(unwanted)).expect("a runtime");
+        dropper.join().expect("dropped");
+    });
+    assert_eq!(drops.load(Ordering::SeqCst), 2, "a result");
+}

@@ -158,6 +158,22 @@ unsafe fn load<V>(room: *mut Room) -> V {
     }
 }
 
+/// Drops a value where it is: a large one may not fit on the caller's stack.
+///
+/// # Safety
+///
+/// As for [`load`].
+unsafe fn drop_stored<V>(room: *mut Room) {
+    // SAFETY: mirrors `store`.
+    unsafe {
+        if is_inline::<V>() {
+            room.cast::<V>().drop_in_place();
+        } else {
+            room.cast::<Box<V>>().drop_in_place();
+        }
+    }
+}
+
 /// # Safety
 ///
 /// The room holds an `F`.
@@ -198,8 +214,7 @@ where
     // SAFETY: the caller's contract. A panic of the closure's destructor takes
     // the place of the failure.
     unsafe {
-        let f: F = load(room);
-        let failure = match catch_unwind(AssertUnwindSafe(|| drop(f))) {
+        let failure = match catch_unwind(AssertUnwindSafe(|| drop_stored::<F>(room))) {
             Ok(()) => failure,
             Err(payload) => Failure::Panic(payload),
         };
@@ -229,5 +244,5 @@ unsafe fn failure<T>(room: *mut Room) -> Option<NonNull<Failure>> {
 /// The room holds a result of type `T`.
 unsafe fn drop_result<T>(room: *mut Room) {
     // SAFETY: the caller's contract.
-    unsafe { drop(load::<Result<T, Failure>>(room)) }
+    unsafe { drop_stored::<Result<T, Failure>>(room) }
 }
