@@ -5,7 +5,7 @@
 //! One segment is kept for the next call, by the goroutine or the thread, so
 //! that a loop that crosses the boundary again and again maps nothing.
 
-use crate::goroutine::Run;
+use crate::goroutine::{GRef, Run};
 use crate::panics;
 use crate::scheduler::current;
 use gorge_coroutine::stack::pointer;
@@ -41,7 +41,8 @@ thread_local! {
 /// Bytes of stack that are left to the caller, before the guard page.
 ///
 /// On a goroutine, of its stack's reserve or of the segment it runs on; on an
-/// OS thread, of the thread's stack.
+/// OS thread, of the thread's stack. Zero for a goroutine that is on neither, but
+/// on a stack that somebody else gave it, as inside a coroutine.
 ///
 /// # Examples
 ///
@@ -49,7 +50,10 @@ thread_local! {
 /// assert!(gorge_runtime::stack::remaining() > 10_000);
 /// ```
 pub fn remaining() -> usize {
-    pointer().saturating_sub(extent().limit)
+    let extent = extent();
+    let left = pointer().saturating_sub(extent.limit);
+    let is_elsewhere = extent.reserve != 0 && left > extent.reserve;
+    if is_elsewhere { 0 } else { left }
 }
 
 /// Calls `f`, on a new segment of at least `bytes` bytes if fewer than
@@ -98,9 +102,7 @@ pub(crate) fn grow_if_possible(red_zone: usize, bytes: usize, f: impl Fn()) {
 
 fn try_on_segment<R>(bytes: usize, f: impl FnOnce() -> R) -> Result<R, StackError> {
     match current::stack_owner() {
-        // SAFETY: the goroutine's own code asks, so its run part is there, and
-        // its own.
-        Some(g) => on_goroutine_segment(unsafe { g.as_ref().run.get() }, bytes, f),
+        Some(g) => on_goroutine_segment(g, bytes, f),
         None => on_thread_segment(bytes, f),
     }
 }
@@ -114,34 +116,34 @@ pub(crate) struct Grown {
     spare: Option<PooledStack>,
 }
 
-fn on_goroutine_segment<R>(
-    run: *mut Run,
-    bytes: usize,
-    f: impl FnOnce() -> R,
-) -> Result<R, StackError> {
-    // SAFETY: the run part is the calling goroutine's own, also after `f`
-    // waited and changed threads; no reference into it is held across `f`.
-    unsafe {
-        let spare = (*run).extras.get_or_insert_default().grown.spare.take();
-        let segment = match spare {
-            Some(segment) if segment.reserve() >= bytes => segment,
-            _ => match current::machine() {
-                Some(machine) => machine.shared().segments.take(bytes)?,
-                None => unreachable!("a goroutine runs on a machine"),
-            },
-        };
-        let outer = (*run)
-            .extras
-            .get_or_insert_default()
-            .grown
-            .inner
-            .replace(Extent::of(&segment));
-        let result = try_call_on(&segment, f);
-        let grown = &mut (*run).extras.get_or_insert_default().grown;
+/// `g` is the goroutine that calls this.
+fn on_goroutine_segment<R>(g: GRef, bytes: usize, f: impl FnOnce() -> R) -> Result<R, StackError> {
+    // SAFETY: the calling goroutine is alive, and its run part is its own; no
+    // reference into that is held across `f`.
+    let (id, run) = unsafe { (g.as_ref().id(), g.as_ref().run.get()) };
+    // SAFETY: as above.
+    let grown = unsafe { &mut (*run).extras.get_or_insert_default().grown };
+    let segment = match grown.spare.take() {
+        Some(segment) if segment.reserve() >= bytes => segment,
+        _ => match current::machine() {
+            Some(machine) => machine.shared().segments.take(bytes)?,
+            None => unreachable!("a goroutine runs on a machine"),
+        },
+    };
+    let outer = grown.inner.replace(Extent::of(&segment));
+    // SAFETY: the segment is this call's, and stays mapped if this frame is
+    // leaked, with the segment in it.
+    let result = unsafe { try_call_on(&segment, f) };
+    // A coroutine that was left in `f` may have been resumed by another goroutine
+    // of this thread, or be ended by the thread: then `g` is not ours to touch.
+    // SAFETY: the goroutine that runs here is alive.
+    if current::stack_owner() == Some(g) && unsafe { g.as_ref() }.id() == id {
+        // SAFETY: it is the one that called, so as above.
+        let grown = unsafe { &mut (*run).extras.get_or_insert_default().grown };
         grown.inner = outer;
         grown.spare = Some(segment);
-        Ok(result.unwrap_or_else(|panic| panics::resume(panic)))
     }
+    Ok(result.unwrap_or_else(|panic| panics::resume(panic)))
 }
 
 fn on_thread_segment<R>(bytes: usize, f: impl FnOnce() -> R) -> Result<R, StackError> {
@@ -156,7 +158,8 @@ fn on_thread_segment<R>(bytes: usize, f: impl FnOnce() -> R) -> Result<R, StackE
         reserve: segment.reserve(),
     };
     let outer = EXTENT.replace(inner);
-    // SAFETY: the segment is this call's; a thread's frames are not leaked.
+    // SAFETY: the segment is this call's, and stays mapped if this frame is
+    // leaked, with the segment in it.
     let result = unsafe { try_call_on(&segment, f) };
     EXTENT.set(outer);
     // During a thread's last moments the segment is dropped with the closure.

@@ -2,7 +2,8 @@
 //! says nothing about what is free there.
 
 use gorge_coroutine::{Coroutine, OwnedStack, Yielder};
-use gorge_runtime::{Runtime, time};
+use gorge_runtime::{Runtime, go, goroutine, stack, time, yield_now};
+use std::cell::Cell;
 use std::time::Duration;
 
 /// So large that the system maps it by itself.
@@ -22,4 +23,41 @@ fn what_lies_between_a_goroutines_stack_and_the_one_that_it_waits_on_stays() {
     });
     assert_eq!(sleeper.join().expect("it waited"), Some(()));
     assert!(kept.iter().all(|&word| word == 7), "memory was discarded");
+}
+
+thread_local! {
+    /// A coroutine that one goroutine leaves to another one of its thread.
+    static LEFT: Cell<Option<Coroutine<(), (), ()>>> = const { Cell::new(None) };
+}
+
+#[test]
+fn a_segment_may_be_left_on_another_goroutine_than_it_was_entered_on() {
+    const SEGMENT: usize = 1 << 20;
+    let builder = Runtime::builder().max_procs(1);
+    let runtime = builder.build().expect("a runtime");
+    runtime.run(|| {
+        let enter = || {
+            let on_segment = |yielder: &Yielder<(), ()>, ()| {
+                stack::grow(usize::MAX, SEGMENT, || yielder.suspend(()));
+            };
+            let mut coroutine = Coroutine::new(on_segment);
+            coroutine.resume(());
+            LEFT.set(Some(coroutine));
+        };
+        let entering = go(move || stack::grow(usize::MAX, SEGMENT, enter));
+        entering.join().expect("it left the coroutine behind");
+        // Its G, which it does not need any more, is the next one's.
+        let next = go(|| {
+            let before = stack::remaining();
+            goroutine::park();
+            (before, stack::remaining())
+        });
+        yield_now();
+        let mut coroutine = LEFT.take().expect("a coroutine");
+        assert_eq!(coroutine.resume(()).as_return(), Some(()));
+        next.goroutine().unpark();
+        let (before, after) = next.join().expect("it measured");
+        assert_eq!(before, after);
+        LEFT.set(None);
+    });
 }
