@@ -19,6 +19,7 @@ use crate::fiber::{Fiber, Resumed, Suspender};
 use crate::stack::{OwnedStack, Stack};
 use crate::unwind::{self, ForcedUnwind};
 use std::cell::Cell;
+use std::io::Write;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit, forget};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -312,7 +313,12 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
                 }
             }
         }
-        eprintln!("gorge: a coroutine swallowed {SWALLOWED_UNWINDS_MAX} unwinds; aborting");
+        // Not `eprintln`, which panics when nobody listens: what is on the stack may
+        // borrow from the caller.
+        let _ = writeln!(
+            std::io::stderr(),
+            "gorge: a coroutine swallowed {SWALLOWED_UNWINDS_MAX} unwinds; aborting"
+        );
         std::process::abort();
     }
 }

@@ -67,7 +67,7 @@ pub fn deliver() -> ! {
 /// Nothing can make the goroutine end, and nothing may end its frames.
 #[cfg(not(gorge_loom))]
 fn park_for_good(g: &G) -> ! {
-    panics::say(format_args!(
+    crate::report::report(format_args!(
         "gorge: {} has caught its cancel {DELIVERIES_MAX} times and went on; it is parked for \
          good: catch panics with gorge::catch_panic, which lets a cancel through",
         panics::Identity(g)

@@ -33,6 +33,8 @@ pub mod netpoll;
 mod panics;
 pub mod preempt;
 #[cfg(not(gorge_loom))]
+mod report;
+#[cfg(not(gorge_loom))]
 mod runtime;
 #[cfg_attr(gorge_loom, path = "scheduler/mod_loom.rs")]
 mod scheduler;

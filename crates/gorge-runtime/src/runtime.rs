@@ -8,6 +8,7 @@ use crate::goroutine::{JoinHandle, Spec, check_may_park, join_lent, spawn_on, wi
 use crate::leak::LeakReport;
 use crate::metrics::RuntimeMetrics;
 use crate::panics;
+use crate::report::report;
 use crate::scheduler::{Shared, current};
 use crate::trace::{Event, EventLog};
 use std::fmt;
@@ -193,13 +194,13 @@ impl Drop for Runtime {
                 drop(monitor.join());
             }
         } else {
-            eprintln!(
+            report(format_args!(
                 "gorge: {} goroutines did not stop within {} s of the runtime's shutdown and \
                  are leaked:\n{}",
                 self.shared.live(),
                 SHUTDOWN_LIMIT.as_secs(),
                 self.dump()
-            );
+            ));
         }
     }
 }

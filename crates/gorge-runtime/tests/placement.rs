@@ -16,6 +16,7 @@ use common::{in_each_placement, in_each_setting, wait_for};
 use gorge_runtime::{Runtime, blocking, go, goroutine, scope, time, yield_now};
 #[cfg(not(any(gorge_tsan, gorge_asan)))]
 use latch::latch;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -309,15 +310,16 @@ fn a_thread_limit_that_is_too_low_ends_the_process_with_advice() {
             goroutine::park_forever()
         });
     }
-    let output = std::process::Command::new(std::env::current_exe().expect("this test"))
-        .args([
+    let child = || {
+        let mut child = Command::new(std::env::current_exe().expect("this test"));
+        child.args([
             "--exact",
             "a_thread_limit_that_is_too_low_ends_the_process_with_advice",
-        ])
-        .arg("--nocapture")
-        .env(CASE, "1")
-        .output()
-        .expect("it starts");
+        ]);
+        child.arg("--nocapture").env(CASE, "1");
+        child
+    };
+    let output = child().output().expect("it starts");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{errors}");
     assert!(errors.contains("limit of 9 threads"), "{errors}");
@@ -326,6 +328,11 @@ fn a_thread_limit_that_is_too_low_ends_the_process_with_advice() {
         "{errors}"
     );
     assert!(errors.contains("max_threads"), "{errors}");
+    // Also when nobody listens.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let status = child().stderr(writer).stdout(Stdio::null()).status();
+    assert_eq!(status.expect("it starts").code(), Some(2));
 }
 
 #[test]

@@ -4,8 +4,8 @@
 //! done for them. Each place that starts such goroutines is named once.
 
 use super::stuck::Cause;
-use crate::fault;
 use crate::primitive::atomic::Ordering;
+use crate::report::report;
 use crate::scheduler::{Shared, Slot};
 use std::collections::HashSet;
 use std::panic::Location;
@@ -49,12 +49,10 @@ impl Warnings {
             Cause::Hog => "computes without a pause: call gorge::checkpoint() in its loop",
             _ => "blocks its thread: call what blocks through gorge::blocking",
         };
-        let text = format!(
+        report(format_args!(
             "gorge: goroutine {}{name}{site} {deed}. Goroutines that wait for it because \
-             they are at home on its thread: up to {siblings}.\n",
+             they are at home on its thread: up to {siblings}.",
             g.id()
-        );
-        // Not by std: one of those that wait may hold its lock.
-        fault::print(text.as_bytes());
+        ));
     }
 }

@@ -14,6 +14,7 @@ use super::{Direction, PollError};
 use crate::cancel;
 use crate::park::Claim;
 use crate::primitive::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::report::report;
 use crate::scheduler::{Shared, current};
 use crossbeam_utils::CachePadded;
 use mio::event::Event;
@@ -293,6 +294,8 @@ fn explain(error: io::Error) -> io::Error {
 /// somebody has closed them, and goroutines would wait for ever.
 #[cold]
 fn fail(what: &str, error: &io::Error) -> ! {
-    eprintln!("gorge: the network poller cannot {what}: {error}; aborting");
+    report(format_args!(
+        "gorge: the network poller cannot {what}: {error}; aborting"
+    ));
     std::process::abort();
 }

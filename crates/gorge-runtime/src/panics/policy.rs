@@ -4,9 +4,9 @@ use crate::dump::GoroutineDump;
 use crate::error::{Failure, panic_message};
 use crate::goroutine::{G, Run};
 use crate::park::PANICKED;
+use crate::report::report;
 use crate::scheduler::Shared;
 use std::fmt;
-use std::io::Write;
 
 /// What a panic that nothing in its goroutine catches leads to; see
 /// [`Builder::panic_policy`](crate::Builder::panic_policy).
@@ -27,7 +27,7 @@ const STATUS: i32 = 2;
 
 /// Says who is about to panic, before the panic hook says why.
 pub(super) fn announce(g: &G, _shared: &Shared) {
-    say(format_args!("gorge: {} panics:", Identity(g)));
+    report(format_args!("gorge: {} panics:", Identity(g)));
 }
 
 /// Goroutine, at its root, with a panic as its result.
@@ -65,7 +65,7 @@ pub(crate) unsafe fn report_unasked(g: &G, run: *mut Run) {
         abort(&shared, failure);
     }
     if let Some(failure) = failure {
-        say(format_args!("gorge: {} {failure}", Identity(g)));
+        report(format_args!("gorge: {} {failure}", Identity(g)));
     }
 }
 
@@ -73,22 +73,17 @@ fn abort(shared: &Shared, failure: Option<&Failure>) -> ! {
     let dump = GoroutineDump::take(shared);
     match failure {
         Some(Failure::Panic(payload)) => {
-            say(format_args!(
+            report(format_args!(
                 "panic: {}\n\n{dump}",
                 panic_message(&**payload)
             ));
         }
-        Some(failure) => say(format_args!("fatal error: a goroutine {failure}\n\n{dump}")),
-        None => say(format_args!("{dump}")),
+        Some(failure) => report(format_args!("fatal error: a goroutine {failure}\n\n{dump}")),
+        None => report(format_args!("{dump}")),
     }
     // SAFETY: no destructor and no exit handler runs: they could wait for
     // goroutines that run on.
     unsafe { libc::_exit(STATUS) }
-}
-
-/// Prints a line. Nobody may be listening, which is no reason to panic.
-pub(crate) fn say(text: fmt::Arguments<'_>) {
-    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// `goroutine 7 "name" (started at file:line:column)`.

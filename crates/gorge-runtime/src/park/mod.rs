@@ -236,10 +236,10 @@ where
 #[cfg(not(gorge_loom))]
 fn check_may_wait(reason: WaitReason) {
     if crate::scheduler::current::machine().is_some_and(|machine| machine.must_not_wait()) {
-        eprintln!(
+        crate::report::report(format_args!(
             "gorge: in a simulation, a closure that was given to `blocking` waits ({reason}): \
              only goroutines may wait there; aborting"
-        );
+        ));
         std::process::abort();
     }
 }

@@ -46,6 +46,7 @@ mod loom_twin {
 #[cfg(not(gorge_loom))]
 mod system {
     use crate::primitive::atomic::{AtomicU8, Ordering, fence};
+    use crate::report::report;
     use std::sync::atomic::compiler_fence;
 
     const UNKNOWN: u8 = 0;
@@ -88,7 +89,9 @@ mod system {
             // a moment; a filter on system calls that came later is for ever,
             // and there is no way to go on without the barrier.
             if error.raw_os_error() != Some(libc::ENOMEM) {
-                eprintln!("gorge: membarrier was withdrawn from this process: {error}");
+                report(format_args!(
+                    "gorge: membarrier was withdrawn from this process: {error}"
+                ));
                 std::process::abort();
             }
         }

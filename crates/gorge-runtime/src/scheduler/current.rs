@@ -8,6 +8,7 @@
 
 use super::{Machine, Shared};
 use crate::goroutine::GRef;
+use crate::report::report;
 use std::cell::Cell;
 use std::ptr::{from_ref, null};
 use std::sync::Arc;
@@ -78,7 +79,7 @@ struct AbortOnUnwind;
 
 impl Drop for AbortOnUnwind {
     fn drop(&mut self) {
-        eprintln!("gorge: a worker thread panicked; aborting");
+        report(format_args!("gorge: a worker thread panicked; aborting"));
         std::process::abort();
     }
 }

@@ -11,6 +11,7 @@ use super::permits::{Grant, machines_min};
 use super::shared::Shared;
 use super::thread_clock::{ThreadClock, sleep_precisely};
 use crate::fault;
+use crate::report::report;
 use parking_lot::Mutex;
 use std::io;
 use std::sync::Arc;
@@ -112,13 +113,11 @@ impl Shared {
     pub(super) fn exhausted(&self) -> ! {
         let max = self.config.max_threads;
         let max = max.max(machines_min(self.permits.limit()));
-        let text = format!(
+        report(format_args!(
             "gorge: the runtime exceeds its limit of {max} threads: so many goroutines block \
              their threads at once (call what blocks through gorge::blocking, or raise \
-             Builder::max_threads)\nfatal error: thread exhaustion\n"
-        );
-        // Neither waits for std's lock nor panics: nobody must go on from here.
-        fault::print(text.as_bytes());
+             Builder::max_threads)\nfatal error: thread exhaustion"
+        ));
         // SAFETY: ends the process here and now. Exit handlers could wait for
         // threads that are blocked.
         unsafe { libc::_exit(2) }
