@@ -67,6 +67,9 @@ impl RawLock {
         self.lock_sleeping();
     }
 
+    /// Not inlined: it uses thread-locals, whose addresses must not be kept by a
+    /// caller that parks and goes on elsewhere.
+    #[inline(never)]
     fn lock_sleeping(&self) {
         self.sleepers.fetch_add(1, Ordering::Relaxed);
         // Pairs with the light barrier of `unlock`.
@@ -105,7 +108,9 @@ impl RawLock {
         }
     }
 
+    /// Not inlined, as `lock_sleeping`.
     #[cold]
+    #[inline(never)]
     fn wake_one(&self) {
         // SAFETY: the key is this lock's address, as in `lock_sleeping`.
         unsafe {
