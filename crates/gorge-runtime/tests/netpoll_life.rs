@@ -13,7 +13,7 @@ use gorge_runtime::{
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::mem::ManuallyDrop;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -358,5 +358,34 @@ fn closes_race_with_operations_and_drops() {
                 .into_iter()
                 .for_each(|it| it.join().expect("it ended"));
         }
+    });
+}
+
+#[test]
+fn a_source_that_takes_on_anothers_descriptor_does_not_end_its_registration() {
+    /// Says that it is the second stream once it is told to.
+    struct Turncoat([Arc<UnixStream>; 2], Arc<AtomicBool>);
+    impl AsFd for Turncoat {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.0[usize::from(self.1.load(Ordering::SeqCst))].as_fd()
+        }
+    }
+    in_each_setting(|runtime| {
+        let (first, _other) = pair();
+        let (second, mut theirs) = pair();
+        let (second, turns) = (Arc::new(second), Arc::new(AtomicBool::new(false)));
+        let turncoat = Turncoat([Arc::new(first), second.clone()], turns.clone());
+        let turncoat = runtime.run(|| Pollable::new(turncoat).expect("registered"));
+        let second = runtime.run(|| Pollable::new(second).expect("registered"));
+        turns.store(true, Ordering::SeqCst);
+        drop(turncoat);
+        let reader = runtime.go(move || {
+            let deadline = time::deadline(Duration::from_secs(5));
+            let read = |stream: &Arc<UnixStream>| (&mut &**stream).read(&mut [0]);
+            second.io(Direction::Read, deadline, read)
+        });
+        wait_for(|| waiting(runtime) == 1);
+        theirs.write_all(b"a").expect("written");
+        assert_eq!(reader.join().expect("it came back").expect("it read"), 1);
     });
 }

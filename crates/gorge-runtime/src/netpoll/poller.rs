@@ -134,11 +134,14 @@ impl Poller {
         })
     }
 
-    /// Ends a registration that nobody uses any more.
-    pub(super) fn deregister(&self, fd: BorrowedFd<'_>, index: u32) {
-        // The kernel knows nothing of a descriptor that its owner has exchanged
-        // for another one; what it may still send has the old generation.
-        drop(self.registry.deregister(&mut SourceFd(&fd.as_raw_fd())));
+    /// Ends a registration that nobody uses any more: with its descriptor, if
+    /// that is still to be had.
+    pub(super) fn deregister(&self, fd: Option<BorrowedFd<'_>>, index: u32) {
+        if let Some(fd) = fd {
+            // The kernel may know nothing of it: its number may be another file's.
+            drop(self.registry.deregister(&mut SourceFd(&fd.as_raw_fd())));
+        }
+        // What comes for a descriptor that was exchanged has the old generation.
         self.table.give_back(index);
     }
 

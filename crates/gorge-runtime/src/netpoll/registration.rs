@@ -7,7 +7,7 @@ use crate::default_runtime;
 use crate::scheduler::current;
 use crate::time;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,6 +16,8 @@ use std::time::Instant;
 pub(super) struct Registration {
     poller: Arc<Poller>,
     index: u32,
+    /// The descriptor's number, to tell whether its owner has exchanged it.
+    number: RawFd,
 }
 
 impl Registration {
@@ -29,11 +31,18 @@ impl Registration {
             }
         };
         let index = poller.register(fd)?;
-        Ok(Registration { poller, index })
+        Ok(Registration {
+            poller,
+            index,
+            number: fd.as_raw_fd(),
+        })
     }
 
+    /// `fd` is what the source says now.
     pub(super) fn end(&self, fd: BorrowedFd<'_>) {
-        self.poller.deregister(fd, self.index);
+        // Another one may be registered by itself, and goes on.
+        let own = Some(fd).filter(|fd| fd.as_raw_fd() == self.number);
+        self.poller.deregister(own, self.index);
     }
 
     fn slot(&self) -> &Slot {

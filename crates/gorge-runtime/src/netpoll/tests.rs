@@ -108,7 +108,7 @@ fn an_event_that_was_fetched_for_a_former_registration_changes_nothing() {
     let index = poller.register(old.as_fd()).expect("registered");
     let former = poller.slot(index).generation();
     peer.write_all(b"x").expect("written");
-    poller.deregister(old.as_fd(), index);
+    poller.deregister(Some(old.as_fd()), index);
     let (new, _peer) = UnixStream::pair().expect("a pair");
     assert_eq!(poller.register(new.as_fd()).expect("registered"), index);
     let slot = poller.slot(index);
@@ -117,7 +117,7 @@ fn an_event_that_was_fetched_for_a_former_registration_changes_nothing() {
     assert_eq!(slot.edges(Direction::Read), seen);
     assert_eq!(slot.event(slot.generation(), true, false).len(), 0);
     assert_ne!(slot.edges(Direction::Read), seen);
-    poller.deregister(new.as_fd(), index);
+    poller.deregister(Some(new.as_fd()), index);
 }
 
 #[test]
