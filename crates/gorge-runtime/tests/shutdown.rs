@@ -120,6 +120,44 @@ fn a_runtime_dropped_in_a_blocking_call_of_its_own_ends_by_itself() {
 }
 
 #[test]
+fn a_scope_in_a_section_without_parks_ends_though_a_sibling_panics_meanwhile() {
+    /// Its drop, which a panic makes, waits.
+    struct Waits(Arc<AtomicUsize>);
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            wait_for(|| self.0.load(Ordering::SeqCst) == 2);
+        }
+    }
+    let runtime = Runtime::builder().max_procs(1).build().expect("a runtime");
+    let steps = Arc::new(AtomicUsize::new(0));
+    let error = runtime.run(|| {
+        let waits = Waits(steps.clone());
+        let panics = go(move || {
+            let _waits = waits;
+            panic!("on purpose");
+        });
+        wait_for(|| steps.load(Ordering::SeqCst) == 1);
+        let steps = &steps;
+        let inner = steps.clone();
+        let careless = go(move || {
+            // The thread panics, as far as std can tell.
+            goroutine::no_park(|| {
+                goroutine::scope(|scope| {
+                    scope.spawn(|| time::sleep(Duration::from_millis(50)));
+                    inner.fetch_add(1, Ordering::SeqCst);
+                    drop(panics.join());
+                });
+            });
+        });
+        let error = careless.join().expect_err("it waited where it must not");
+        steps.store(2, Ordering::SeqCst);
+        error
+    });
+    assert!(error.is_panic(), "{error}");
+}
+
+#[test]
 fn goroutines_of_one_runtime_wait_for_those_of_another() {
     let first = Runtime::builder().max_procs(2).build().expect("a runtime");
     let second = Arc::new(Runtime::builder().max_procs(1).build().expect("a runtime"));

@@ -18,7 +18,7 @@
 //! which may panic or come back here: they run without the lock.
 
 use super::task::Task;
-use super::{G, GRef, Goroutine, JoinSlot};
+use super::{G, GRef, Goroutine, JoinSlot, park_anyhow};
 use crate::cancel;
 use crate::error::JoinError;
 use crate::panics;
@@ -444,7 +444,7 @@ pub(crate) fn join_lent<T>(mut handle: JoinHandle<T>) -> Result<T, JoinError> {
         return handle.take();
     }
     handle.cancel();
-    while !handle.wait(CancelMode::Withhold) {}
+    park_anyhow(|| while !handle.wait(CancelMode::Withhold) {});
     drop(handle.take());
     cancel::deliver()
 }

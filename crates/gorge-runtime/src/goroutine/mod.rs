@@ -29,6 +29,7 @@ pub use join::JoinHandle;
 pub(crate) use join::join_lent;
 pub(crate) use life::Completion;
 pub use no_park::no_park;
+use no_park::park_anyhow;
 pub(crate) use no_park::{check_may_park, must_not_park, refuse_to_park};
 pub use ops::{current, park, park_forever, park_timeout, sleep, yield_now};
 pub use pin::pin;

@@ -30,17 +30,27 @@ use crate::scheduler::current;
 /// assert!(careless.join().unwrap_err().to_string().contains("no_park"));
 /// ```
 pub fn no_park<T>(f: impl FnOnce() -> T) -> T {
-    /// Restores the flag, also when `f` unwinds.
-    struct Restore(bool);
-
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            set(self.0);
-        }
-    }
-
     let _restore = Restore(set(true));
     f()
+}
+
+/// For the wait of an operation that has lent the caller's frame and cannot be
+/// refused: calls `f`, in which a park is none.
+///
+/// Such operations do not begin in a [`no_park`] section, unless the thread is
+/// panicking; and that may be a sibling's doing, which has ended by now.
+pub(super) fn park_anyhow<T>(f: impl FnOnce() -> T) -> T {
+    let _restore = Restore(set(false));
+    f()
+}
+
+/// Restores the flag, also when what changed it unwinds.
+struct Restore(bool);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        set(self.0);
+    }
 }
 
 /// Sets the calling goroutine's flag; returns what it was.

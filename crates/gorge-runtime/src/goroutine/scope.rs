@@ -11,7 +11,7 @@
 //! waiter. Whichever takes the lock second sees the other.
 
 use super::spawn::{Spec, spawn_on, with_runtime};
-use super::{Goroutine, JoinHandle, check_may_park};
+use super::{Goroutine, JoinHandle, check_may_park, park_anyhow};
 use crate::cancel;
 use crate::error::JoinError;
 use crate::panics;
@@ -201,7 +201,7 @@ impl Family {
             std::mem::take(&mut children.handles)
         };
         children.iter().for_each(Goroutine::cancel);
-        while !self.wait(CancelMode::Withhold) {}
+        park_anyhow(|| while !self.wait(CancelMode::Withhold) {});
         true
     }
 
