@@ -53,8 +53,6 @@ pub(crate) struct Machine {
     pub(super) spent_first: Cell<bool>,
     /// Whose turn it is when the streak is over: the queues or the continuations.
     pub(super) queued_first: Cell<bool>,
-    /// Dedicated machine: its permit is somebody else's turn.
-    pub(super) shares: Cell<bool>,
     /// The next goroutine made runnable here is timed until it runs.
     pub(super) times_next: Cell<bool>,
     /// When the machine got its permit, on the runtime's clock.
@@ -96,7 +94,6 @@ impl Machine {
             homed_first: Cell::new(false),
             spent_first: Cell::new(false),
             queued_first: Cell::new(false),
-            shares: Cell::new(false),
             times_next: Cell::new(false),
             active_since: Cell::new(shared.clock.now()),
             is_dedicated,

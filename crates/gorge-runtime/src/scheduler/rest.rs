@@ -9,6 +9,7 @@ use super::sleeper::Sleeper;
 use crate::goroutine::GRef;
 use crate::primitive::atomic::Ordering;
 use std::cell::Cell;
+use std::mem;
 use std::time::Duration;
 
 /// How long a machine sleeps when there is work that it left to its owner.
@@ -185,12 +186,15 @@ impl Machine {
     /// For a machine that belongs to one pinned goroutine: that, or `None` when
     /// it is pinned no more.
     pub(super) fn find_dedicated_work(&self) -> Option<GRef> {
+        // It yielded, or its slice is over: others come first, in every lap, as
+        // the monitor cannot tell one that yields for ever from many short turns.
+        let mut gave_way = !self.with_queue(|queue| queue.is_empty());
         loop {
             if self.is_discharged.get() || self.shared().is_over() {
                 self.finish();
                 return None;
             }
-            let keeps = !self.shares.replace(false) || !self.shared().is_permit_asked_for();
+            let keeps = !mem::take(&mut gave_way) || !self.shared().is_permit_asked_for();
             if keeps
                 && self.slot().standing.load(Ordering::Acquire) == ACTIVE
                 && let Some(g) = self.take_own()

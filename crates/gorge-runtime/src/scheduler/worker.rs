@@ -204,11 +204,11 @@ impl Machine {
         let is_over = asked & preempt::SLICE_OVER != 0;
         if self.has_lost_permit() {
             self.do_without_permit();
-        } else if self.is_dedicated {
-            // It gives way in its own loop, also to work that nobody owns.
-            self.shares.set(self.shares.get() || is_over);
-        } else if is_over && self.shared().permits.wanting() != 0 {
-            self.pass_permit_on();
+        } else if is_over && !self.is_dedicated {
+            // A dedicated one gives way in its own loop.
+            if self.shared().permits.wanting() != 0 {
+                self.pass_permit_on();
+            }
         }
     }
 
