@@ -192,6 +192,8 @@ impl Drop for Runtime {
             self.shared.threads.join_all();
             if let Some(monitor) = self.monitor.take() {
                 drop(monitor.join());
+                // It may have started one of them.
+                self.shared.threads.join_all();
             }
         } else {
             report(format_args!(

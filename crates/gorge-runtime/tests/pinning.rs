@@ -8,7 +8,7 @@ mod common;
 mod latch;
 
 use common::{in_each_placement, wait_for};
-use gorge_runtime::{go, goroutine, scope, time, yield_now};
+use gorge_runtime::{JoinHandle, go, goroutine, scope, time, yield_now};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -18,6 +18,78 @@ use std::time::Duration;
 fn thread_id() -> libc::pid_t {
     // SAFETY: has no preconditions.
     unsafe { libc::gettid() }
+}
+
+/// Blocks a signal for the calling thread. New threads inherit that.
+fn mark_thread() {
+    // SAFETY: an all-zero set may be passed to `sigemptyset`, which makes it one.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGUSR2);
+        let failure = libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+        assert_eq!(failure, 0);
+    }
+}
+
+/// Whether [`mark_thread`] was called on the calling thread, or on one that it
+/// stems from.
+fn is_marked() -> bool {
+    // SAFETY: as above; without a set, the mask is only read.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        let failure = libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut set);
+        assert_eq!(failure, 0);
+        libc::sigismember(&raw const set, libc::SIGUSR2) == 1
+    }
+}
+
+/// Starts goroutines on as many threads, none of which was waiting for them, and
+/// calls `then` with them. They end with whether their thread is marked.
+fn keep_busy(count: usize, then: impl FnOnce(Vec<JoinHandle<bool>>)) {
+    let stop = Arc::new(AtomicBool::new(false));
+    let begun = Arc::new(AtomicUsize::new(0));
+    let start = |i| {
+        // One by one: a machine that finds work starts another one if it may.
+        gorge_runtime::set_max_procs(i + 2);
+        let (stop, counter) = (stop.clone(), begun.clone());
+        let other = go(move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+            while !stop.load(Ordering::SeqCst) {
+                std::hint::spin_loop();
+            }
+            is_marked()
+        });
+        while begun.load(Ordering::SeqCst) <= i {
+            std::hint::spin_loop();
+        }
+        other
+    };
+    let others = (0..count).map(start).collect();
+    stop.store(true, Ordering::SeqCst);
+    then(others);
+}
+
+// TestLockOSThreadAvoidsStatePropagation
+#[test]
+fn what_a_pinned_goroutine_changes_of_its_thread_stays_there() {
+    const OTHERS: usize = 3;
+    for _ in 0..10 {
+        in_each_placement(1, |runtime| {
+            runtime.run(|| {
+                goroutine::pin(|| {
+                    mark_thread();
+                    keep_busy(OTHERS, |others| {
+                        assert!(is_marked());
+                        for other in others {
+                            assert!(!other.join().expect("it ran"), "a thread inherited it");
+                        }
+                    });
+                });
+            });
+            assert!(!runtime.run(is_marked), "a thread was used again");
+        });
+    }
 }
 
 // TestLockOSThreadExit

@@ -54,7 +54,8 @@ struct Errand<F, T> {
 /// thread's namespaces or priority), and for one kernel thread per activity:
 /// blocking it harms nobody. `f` may wait for other goroutines as ever; each
 /// wake-up is a switch of threads, some microseconds. Thread-locals of the
-/// caller's thread are not seen inside. On an OS thread, `f` is simply called;
+/// caller's thread are not seen inside, and no thread of the runtime inherits
+/// what `f` changes of its own. On an OS thread, `f` is simply called;
 /// so it is where the goroutine is pinned already, and in a simulation.
 ///
 /// # Panics

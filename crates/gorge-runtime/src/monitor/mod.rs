@@ -6,6 +6,7 @@
 //! * machines that are stuck in one goroutine (`stuck`): a goroutine whose time
 //!   slice is over is asked to give way; a permit whose machine blocks, or hogs a
 //!   processor and does not give way, goes to another machine,
+//! * threads that a pinned goroutine's must not start,
 //! * timers that nobody has looked at in time, and work that no thread could be
 //!   started for,
 //! * memory that idle and parked stacks can give back (`memory`),
@@ -25,6 +26,7 @@ use memory::Memory;
 use parking_lot::{Condvar, Mutex};
 use schedtrace::SchedTrace;
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -48,6 +50,8 @@ pub(crate) struct Monitor {
     asleep: AtomicBool,
     woken: Mutex<bool>,
     changed: Condvar,
+    /// Machines whose threads it is to start.
+    to_start: Mutex<Vec<u32>>,
     /// How often a machine became active.
     activations: AtomicU32,
     /// The time, in units of [`EPOCH_SHIFT`], as of the last look.
@@ -88,6 +92,7 @@ impl Monitor {
             asleep: AtomicBool::new(false),
             woken: Mutex::new(false),
             changed: Condvar::new(),
+            to_start: Mutex::default(),
             activations: AtomicU32::new(0),
             epoch: AtomicU32::new(0),
             counts: Counts::default(),
@@ -121,6 +126,13 @@ impl Monitor {
     pub(crate) fn wake(&self) {
         *self.woken.lock() = true;
         self.changed.notify_one();
+    }
+
+    /// Starts the thread of a machine soon; see
+    /// [`Shared::start_for_another`].
+    pub(crate) fn start_later(&self, number: u32) {
+        self.to_start.lock().push(number);
+        self.wake();
     }
 
     /// False when nobody woke it.
@@ -178,6 +190,10 @@ fn watch(shared: &Shared, mut trace: SchedTrace) {
     let delay_max = DELAY_MAX.min(monitor.time_slice).max(DELAY_MIN);
     let (mut quiet, mut idle) = (0, 0);
     while !shared.is_over() {
+        let to_start = mem::take(&mut *monitor.to_start.lock());
+        to_start
+            .into_iter()
+            .for_each(|number| shared.start_for_another(number));
         let now = shared.clock.now();
         monitor
             .epoch

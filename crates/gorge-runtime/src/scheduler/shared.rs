@@ -2,6 +2,7 @@
 
 use super::crew::{Crew, NEVER};
 use super::permits::{Permits, Standings, machines_min};
+use super::current;
 use super::processor::{Processor, Queued};
 use super::slot::{Slot, Slots};
 use super::steal::settle;
@@ -361,6 +362,13 @@ impl Crew for Shared {
     }
 
     fn start(&self, number: u32) -> bool {
+        if current::machine().is_some_and(|machine| machine.is_dedicated) && !self.config.simulated
+        {
+            // A thread inherits the state of the one that starts it, and a pinned
+            // goroutine may have changed that of its own.
+            self.monitor.start_later(number);
+            return true;
+        }
         self.start_worker(number).is_ok()
     }
 

@@ -76,6 +76,17 @@ impl Shared {
         self.start_machine(number, false)
     }
 
+    /// Monitor: as [`start_worker`](Shared::start_worker), for a waker that must
+    /// not start threads itself, and has gone.
+    pub(crate) fn start_for_another(&self, number: u32) {
+        if self.start_worker(number).is_err() {
+            self.unpark(self.permits.vacate(number, &self.slots));
+            self.permits.stop_search();
+            // Others who notified while this counted as a search rely on it.
+            self.look_after_release();
+        }
+    }
+
     /// Starts the thread of a machine for one pinned goroutine.
     ///
     /// # Errors
