@@ -206,9 +206,20 @@ impl Machine {
             self.do_without_permit();
         } else if is_over && !self.is_dedicated {
             // A dedicated one gives way in its own loop.
-            if self.shared().permits.wanting() != 0 {
-                self.pass_permit_on();
-            }
+            self.share_slices();
+        }
+    }
+
+    /// A time slice is over. Goroutines at home here that compute come back to this
+    /// machine's queue and keep it from ever being empty: those that wait for any
+    /// machine are queued among them, one for each slice, as every 61st goroutine
+    /// would be far too rarely.
+    fn share_slices(&self) {
+        if let Some(g) = self.take_global_one() {
+            self.queue_last(g);
+        }
+        if self.shared().permits.wanting() != 0 {
+            self.pass_permit_on();
         }
     }
 
