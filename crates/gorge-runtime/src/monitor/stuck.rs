@@ -44,6 +44,10 @@ struct Seen {
     /// How many goroutines it had run, and since when no other.
     tick: u32,
     since: u64,
+    /// How many slices had begun, and since when no other: goroutines that wake
+    /// each other share one, however short each of them runs.
+    turns: u32,
+    turn_since: u64,
     /// How many steps it had taken into and out of blocking closures, and since
     /// when no other.
     steps: u32,
@@ -97,7 +101,12 @@ impl Watch {
                 }
                 continue;
             }
+            let is_over = seen.outlasts_slice(slot, now, slice_ns);
             if !seen.stands_still(slot, now) {
+                if is_over {
+                    seen.turn_since = now;
+                    end_slice(shared, slot);
+                }
                 continue;
             }
             let Some(cause) = seen.cause(slot, now, slice_ns, &mut acted, shared) else {
@@ -141,6 +150,16 @@ impl Watch {
 }
 
 impl Seen {
+    /// Compares with the last look: true if what it runs has had a time slice, in
+    /// one goroutine or in several that woke each other.
+    fn outlasts_slice(&mut self, slot: &Slot, now: u64, slice_ns: u64) -> bool {
+        let turns = slot.processor.turns();
+        if turns != self.turns || !self.is_known {
+            (self.turns, self.turn_since) = (turns, now);
+        }
+        now - self.turn_since >= slice_ns
+    }
+
     /// Compares with the last look: true if it is still in the same goroutine.
     fn stands_still(&mut self, slot: &Slot, now: u64) -> bool {
         let (tick, steps) = (slot.processor.tick(), slot.blocking_steps());
@@ -151,6 +170,8 @@ impl Seen {
                 steps,
                 steps_since: now,
                 is_known: true,
+                turns: self.turns,
+                turn_since: self.turn_since,
                 ..Seen::default()
             };
             return false;
@@ -216,12 +237,7 @@ impl Seen {
         match self.asked {
             None if now - self.since >= slice_ns => {
                 self.asked = self.used;
-                slot.end_slice();
-                shared
-                    .monitor
-                    .counts
-                    .slices_ended
-                    .fetch_add(1, Ordering::Relaxed);
+                end_slice(shared, slot);
                 *acted = true;
                 None
             }
@@ -237,6 +253,13 @@ fn leave_queues_to_others(shared: &Shared, slot: &Slot) {
     if slot.processor.has_work() {
         shared.take_queues_of(slot);
     }
+}
+
+/// Asks what runs there to give way.
+fn end_slice(shared: &Shared, slot: &Slot) {
+    slot.end_slice();
+    let slices = &shared.monitor.counts.slices_ended;
+    slices.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Counts a permit that was taken.

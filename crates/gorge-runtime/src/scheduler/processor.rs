@@ -49,9 +49,7 @@ pub(crate) struct Processor {
     oldest: Stealer<Queued>,
     /// What queued goroutines weigh beyond one each.
     extra_weight: AtomicU64,
-    /// Counts the goroutines that were run here, so that thieves can tell a
-    /// processor that makes progress from one that is stuck with a long one.
-    tick: CachePadded<AtomicU32>,
+    progress: CachePadded<Progress>,
     pub(crate) spawned: AtomicU64,
     /// Tasks that have ended here, and Gs that were given up after that.
     pub(crate) ended: AtomicU64,
@@ -60,6 +58,17 @@ pub(crate) struct Processor {
     /// Goroutines that its machine took from others, and how often it tried.
     pub(crate) stolen: AtomicU64,
     pub(crate) latencies: Histogram,
+}
+
+/// Written by the machine at every goroutine, for others to see.
+#[derive(Default)]
+struct Progress {
+    /// Counts the goroutines that were run here, so that thieves can tell a
+    /// processor that makes progress from one that is stuck with a long one.
+    tick: AtomicU32,
+    /// Counts those of them that came from a queue. The others were woken by the
+    /// ones before them, and share their time slice.
+    turns: AtomicU32,
 }
 
 struct Owned {
@@ -95,7 +104,7 @@ impl Processor {
                 random: Random::new(seed, number as u64),
             }),
             next: CachePadded::new(AtomicPtr::new(null_mut())),
-            tick: CachePadded::new(AtomicU32::new(0)),
+            progress: CachePadded::default(),
             spawned: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             retired: AtomicU64::new(0),
@@ -222,15 +231,27 @@ impl Processor {
     }
 
     pub(crate) fn tick(&self) -> u32 {
-        self.tick.load(Ordering::Relaxed)
+        self.progress.tick.load(Ordering::Relaxed)
     }
 
     /// Owner: one more goroutine is being run.
     #[inline]
     pub(crate) fn advance(&self) -> u32 {
         let tick = self.tick().wrapping_add(1);
-        self.tick.store(tick, Ordering::Relaxed);
+        self.progress.tick.store(tick, Ordering::Relaxed);
         tick
+    }
+
+    /// How many time slices have begun here, other than at the end of one.
+    pub(crate) fn turns(&self) -> u32 {
+        self.progress.turns.load(Ordering::Relaxed)
+    }
+
+    /// Owner: the next goroutine comes from a queue, and has a slice of its own.
+    #[inline]
+    pub(crate) fn begin_turn(&self) {
+        let turns = self.turns().wrapping_add(1);
+        self.progress.turns.store(turns, Ordering::Relaxed);
     }
 
     /// Owner: a number below `bound`.

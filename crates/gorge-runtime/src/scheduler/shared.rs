@@ -1,8 +1,8 @@
 //! What all machines share.
 
 use super::crew::{Crew, NEVER};
-use super::permits::{Permits, Standings, machines_min};
 use super::current;
+use super::permits::{Permits, Standings, machines_min};
 use super::processor::{Processor, Queued};
 use super::slot::{Slot, Slots};
 use super::steal::settle;

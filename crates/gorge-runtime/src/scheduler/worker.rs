@@ -80,11 +80,17 @@ impl Machine {
                 self.streak.set(self.streak.get() + 1);
                 return newest;
             }
-            self.streak.set(0);
+            self.begin_turn();
             return self.take_queued();
         }
-        self.streak.set(0);
+        self.begin_turn();
         self.take_oldest()
+    }
+
+    #[inline(always)]
+    fn begin_turn(&self) {
+        self.streak.set(0);
+        self.processor().begin_turn();
     }
 
     /// Somebody who has waited for long: from the queues or the oldest
@@ -210,14 +216,10 @@ impl Machine {
         }
     }
 
-    /// A time slice is over. Goroutines at home here that compute come back to this
-    /// machine's queue and keep it from ever being empty: those that wait for any
-    /// machine are queued among them, one for each slice, as every 61st goroutine
-    /// would be far too rarely.
+    /// A time slice is over: whoever was woken in it waits behind those in the
+    /// queues, and machines that wait for a permit get their turn.
     fn share_slices(&self) {
-        if let Some(g) = self.take_global_one() {
-            self.queue_last(g);
-        }
+        self.streak.set(STREAK_MAX);
         if self.shared().permits.wanting() != 0 {
             self.pass_permit_on();
         }
