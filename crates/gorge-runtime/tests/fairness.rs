@@ -66,7 +66,7 @@ fn without_slices(migrating: bool, procs: usize) -> Runtime {
 /// As many goroutines as processors spin for their turns: that takes all of them
 /// at once, as nobody's slice ever ends.
 fn all_processors_take_turns(runtime: &Runtime, procs: usize) {
-    for _ in 0..10 {
+    for _ in 0..3 {
         let turn = Arc::new(AtomicUsize::new(0));
         let players: Vec<_> = (0..procs)
             .map(|place| {
@@ -158,7 +158,7 @@ fn goroutines_start_and_stop_beside_short_blocking_calls() {
     in_each_placement(2, |runtime| {
         let calls: [fn(Duration); 2] = [thread::sleep, |length| blocking(|| thread::sleep(length))];
         for f in calls {
-            for _ in 0..10 {
+            for _ in 0..3 {
                 let stop = Arc::new(AtomicBool::new(false));
                 let callers = eight_callers(runtime, &stop, f);
                 assert_eq!(runtime.run(|| 7), 7);

@@ -7,6 +7,7 @@ use gorge_runtime::{Runtime, blocking, go, goroutine, yield_now};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Counts its drops.
 struct Counted(Arc<AtomicUsize>);
@@ -262,6 +263,60 @@ fn a_goroutine_knows_its_name_and_number() {
                 "names are not inherited"
             );
         });
+    });
+}
+
+// Go's TestGetgThreadSwitch
+#[test]
+fn a_goroutine_knows_itself_wherever_it_resumes() {
+    in_each_placement(4, |runtime| {
+        let goroutines: Vec<_> = (0..20_u64)
+            .map(|i| {
+                runtime.go(move || {
+                    let id = goroutine::current().id();
+                    for round in 0..200 {
+                        match (i + round) % 4 {
+                            0 => goroutine::sleep(Duration::from_micros(1)),
+                            1 => blocking(|| ()),
+                            2 => goroutine::current().unpark(),
+                            _ => yield_now(),
+                        }
+                        assert_eq!(goroutine::current().id(), id);
+                    }
+                    id
+                })
+            })
+            .collect();
+        for goroutine in goroutines {
+            let id = goroutine.goroutine().id();
+            assert_eq!(goroutine.join().expect("a value"), id);
+        }
+    });
+}
+
+// Go's TestNumGoroutine
+#[test]
+fn the_number_of_goroutines_is_that_of_the_headers_in_a_dump() {
+    let headers = |runtime: &Runtime| {
+        let text = runtime.dump().to_string();
+        let lines = text.lines();
+        lines.filter(|line| line.starts_with("goroutine ")).count()
+    };
+    in_each_setting(|runtime| {
+        assert_eq!((runtime.num_goroutines(), headers(runtime)), (0, 0));
+        let parked: Vec<_> = (0..30).map(|_| runtime.go(goroutine::park)).collect();
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = stop.clone();
+        let running = runtime.go(move || wait_for(|| flag.load(Ordering::SeqCst)));
+        assert_eq!((runtime.num_goroutines(), headers(runtime)), (31, 31));
+        runtime.run(|| assert_eq!(gorge_runtime::num_goroutines(), 32));
+        stop.store(true, Ordering::SeqCst);
+        running.join().expect("it ended");
+        for parked in parked {
+            parked.goroutine().unpark();
+            parked.join().expect("it ended");
+        }
+        wait_for(|| (runtime.num_goroutines(), headers(runtime)) == (0, 0));
     });
 }
 

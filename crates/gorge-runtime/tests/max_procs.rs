@@ -191,7 +191,7 @@ fn goroutines_that_never_give_way_delay_no_change_and_no_look() {
             assert_eq!(runtime.set_max_procs(procs), former);
             former = procs;
             assert!(runtime.dump().goroutines().len() >= HOGS);
-            assert!(runtime.metrics().running <= HOGS + 1);
+            assert!(runtime.metrics().running >= HOGS);
             runtime.run(|| go(goroutine::yield_now).join().expect("it ran"));
         }
         stop.store(true, Ordering::Relaxed);
