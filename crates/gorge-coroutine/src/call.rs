@@ -86,6 +86,19 @@ where
     }
 }
 
+/// The saved stack pointer of the caller of what runs below `top`.
+///
+/// # Safety
+///
+/// A call runs there.
+pub(crate) unsafe fn link_of(top: *const u8) -> *const u8 {
+    // SAFETY: the base of the call lies below the top until the call is over.
+    unsafe {
+        let base = top.cast::<Base>().sub(1);
+        (&raw const (*base).link).cast::<*const u8>().read_volatile()
+    }
+}
+
 /// # Safety
 ///
 /// `errand` is the address of an `Errand<F, R>` that waits for this call.

@@ -5,6 +5,7 @@ mod arch;
 mod call;
 mod coroutine;
 pub mod fiber;
+pub mod position;
 mod sanitizer;
 mod scoped;
 pub mod stack;

@@ -1,11 +1,13 @@
 //! Building a runtime: options, their defaults, and what they may be.
 
+use crate::dump::sigquit;
 use crate::error::BuildError;
 use crate::fault;
 use crate::monitor::{self, TraceOptions};
 use crate::panics::{self, PanicPolicy};
 use crate::runtime::Runtime;
 use crate::scheduler::{Config, Shared};
+use crate::traceback::Traceback;
 use gorge_coroutine::stack::DEFAULT_RESERVE;
 use std::env;
 use std::num::NonZero;
@@ -46,6 +48,7 @@ pub struct Builder {
     panic_policy: PanicPolicy,
     simulated: bool,
     records_events: bool,
+    dump_on_sigquit: bool,
 }
 
 impl Default for Builder {
@@ -70,6 +73,7 @@ impl Builder {
             panic_policy: PanicPolicy::default(),
             simulated: false,
             records_events: false,
+            dump_on_sigquit: false,
         }
     }
 
@@ -145,6 +149,19 @@ impl Builder {
         self
     }
 
+    /// Whether SIGQUIT (Ctrl-\\ on a terminal) prints the goroutines of this runtime.
+    /// Default: no.
+    ///
+    /// As in Go, the signal prints `SIGQUIT: quit` and all goroutines, of every
+    /// runtime of the process that wants it, to standard error, and ends the process
+    /// with status 2. A thread of its own does that, which exists as long as such a
+    /// runtime does; so does the handler, and then the one that was there before
+    /// comes back. A second SIGQUIT ends the process at once.
+    pub fn dump_on_sigquit(mut self, on: bool) -> Builder {
+        self.dump_on_sigquit = on;
+        self
+    }
+
     /// What worker threads are called; a number is appended. Default: `gorge`.
     pub fn thread_name(mut self, name: impl Into<String>) -> Builder {
         self.thread_name = name.into();
@@ -197,12 +214,17 @@ impl Builder {
             seed: self.seed.unwrap_or_else(random_seed),
             migrating: self.migrating,
             panic_policy: self.panic_policy,
+            traceback: Traceback::from_environment(),
         };
         fault::install();
         panics::install();
         let simulated = config.simulated;
         let shared = Shared::new(config)?;
-        let runtime = Runtime::from_parts(Arc::clone(&shared), None);
+        let mut runtime = Runtime::from_parts(Arc::clone(&shared), None);
+        if self.dump_on_sigquit {
+            let sigquit = sigquit::Registration::new(&shared);
+            runtime = runtime.dumped_on_sigquit(sigquit.map_err(BuildError::Thread)?);
+        }
         shared.start_first_worker().map_err(BuildError::Thread)?;
         if simulated {
             return Ok(runtime);

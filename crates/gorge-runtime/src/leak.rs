@@ -45,7 +45,7 @@ impl LeakReport {
                 counted.insert(g.id());
             }
         });
-        let mut left = GoroutineDump::take(shared);
+        let mut left = GoroutineDump::take(shared, true);
         left.retain(|goroutine| counted.contains(&goroutine.id));
         LeakReport { left, lost }
     }

@@ -46,6 +46,8 @@ mod timer;
 #[cfg(not(gorge_loom))]
 #[doc(hidden)]
 pub mod trace;
+#[cfg(not(gorge_loom))]
+mod traceback;
 
 #[cfg(not(gorge_loom))]
 pub use {
@@ -53,7 +55,7 @@ pub use {
     blocking::blocking,
     builder::Builder,
     cancel::{catch_panic, shield},
-    dump::{GoroutineDump, GoroutineSnapshot, GoroutineState},
+    dump::{Frame, GoroutineDump, GoroutineSnapshot, GoroutineState, GroupedDump},
     error::{BuildError, JoinError},
     goroutine::{Goroutine, GoroutineId, JoinHandle, scope, spawn as go, yield_now},
     leak::LeakReport,

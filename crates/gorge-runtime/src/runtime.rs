@@ -2,7 +2,7 @@
 
 use crate::builder::{Builder, MAX_PROCS};
 use crate::cancel;
-use crate::dump::GoroutineDump;
+use crate::dump::{GoroutineDump, sigquit};
 use crate::error::{BuildError, JoinError};
 use crate::goroutine::{JoinHandle, Spec, check_may_park, join_lent, spawn_on, with_runtime};
 use crate::leak::LeakReport;
@@ -41,6 +41,7 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 pub struct Runtime {
     shared: Arc<Shared>,
     monitor: Option<thread::JoinHandle<()>>,
+    sigquit: Option<sigquit::Registration>,
 }
 
 impl Runtime {
@@ -62,7 +63,17 @@ impl Runtime {
         shared: Arc<Shared>,
         monitor: Option<thread::JoinHandle<()>>,
     ) -> Runtime {
-        Runtime { shared, monitor }
+        Runtime {
+            shared,
+            monitor,
+            sigquit: None,
+        }
+    }
+
+    /// Adds the wish to be dumped, which ends with the runtime.
+    pub(crate) fn dumped_on_sigquit(mut self, sigquit: sigquit::Registration) -> Runtime {
+        self.sigquit = Some(sigquit);
+        self
     }
 
     /// Adds the monitor's thread, to be waited for.
@@ -153,9 +164,36 @@ impl Runtime {
         LeakReport::take(&self.shared, |g| caller != Some(NonNull::from(g)))
     }
 
-    /// A list of all goroutines with what they wait for.
+    /// All goroutines, with what they wait for and the calls that they are in.
+    ///
+    /// Nobody is stopped. Of goroutines that do not wait there are no calls, but of
+    /// the one that asks, if one does. The first dump of a process reads its debug
+    /// information, which takes a while; see [`dump_states`](Runtime::dump_states).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gorge_runtime::{Runtime, goroutine, yield_now};
+    ///
+    /// let runtime = Runtime::new().unwrap();
+    /// let idler = runtime.go(goroutine::park_forever);
+    /// while !runtime.dump_states().goroutines()[0].state.is_waiting() {
+    ///     yield_now();
+    /// }
+    /// let dump = runtime.dump();
+    /// let innermost = &dump.goroutines()[0].frames[0];
+    /// assert!(innermost.function.contains("park_forever"));
+    /// assert!(dump.to_string().contains("[select (no cases)]:\n"));
+    /// # drop(idler);
+    /// ```
     pub fn dump(&self) -> GoroutineDump {
-        GoroutineDump::take(&self.shared)
+        GoroutineDump::take(&self.shared, true)
+    }
+
+    /// As [`dump`](Runtime::dump), but without calls: nobody's stack is looked at,
+    /// and a tenth of a microsecond or so is spent on each goroutine.
+    pub fn dump_states(&self) -> GoroutineDump {
+        GoroutineDump::take(&self.shared, false)
     }
 }
 

@@ -13,10 +13,12 @@ use gorge_coroutine::{OwnedStack, PooledStack, Stack, StackError, try_call_on};
 use std::cell::Cell;
 
 /// The stack, or the segment of it, that something runs on: the lowest usable
-/// address, and the bytes of its reserve.
+/// address, the end of the highest, and the bytes of its reserve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
     pub(crate) limit: usize,
+    /// Zero for a plain thread's own stack.
+    pub(crate) top: usize,
     pub(crate) reserve: usize,
 }
 
@@ -24,6 +26,7 @@ impl Extent {
     pub(crate) fn of(stack: &PooledStack) -> Extent {
         Extent {
             limit: stack.limit().as_ptr() as usize,
+            top: stack.top().as_ptr() as usize,
             reserve: stack.reserve(),
         }
     }
@@ -33,7 +36,7 @@ thread_local! {
     /// The extent of a plain OS thread: its own stack's, with a reserve of zero
     /// because std reports its overflow, or a segment's. A limit of zero until
     /// somebody asks.
-    static EXTENT: Cell<Extent> = const { Cell::new(Extent { limit: 0, reserve: 0 }) };
+    static EXTENT: Cell<Extent> = const { Cell::new(Extent { limit: 0, top: 0, reserve: 0 }) };
     /// The segment kept for a thread's next call.
     static SPARE: Cell<Option<OwnedStack>> = const { Cell::new(None) };
 }
@@ -110,8 +113,8 @@ fn try_on_segment<R>(bytes: usize, f: impl FnOnce() -> R) -> Result<R, StackErro
 /// What a goroutine has besides its stack once it has grown it.
 #[derive(Default)]
 pub(crate) struct Grown {
-    /// The segment that it runs on now, if it does.
-    pub(crate) inner: Option<Extent>,
+    /// The segments that it runs on, the latest last.
+    pub(crate) segments: Vec<Extent>,
     /// A segment kept for the next call.
     spare: Option<PooledStack>,
 }
@@ -130,7 +133,8 @@ fn on_goroutine_segment<R>(g: GRef, bytes: usize, f: impl FnOnce() -> R) -> Resu
             None => unreachable!("a goroutine runs on a machine"),
         },
     };
-    let outer = grown.inner.replace(Extent::of(&segment));
+    let depth = grown.segments.len();
+    grown.segments.push(Extent::of(&segment));
     // SAFETY: the segment is this call's, and stays mapped if this frame is
     // leaked, with the segment in it.
     let result = unsafe { try_call_on(&segment, f) };
@@ -140,7 +144,7 @@ fn on_goroutine_segment<R>(g: GRef, bytes: usize, f: impl FnOnce() -> R) -> Resu
     if current::stack_owner() == Some(g) && unsafe { g.as_ref() }.id() == id {
         // SAFETY: it is the one that called, so as above.
         let grown = unsafe { &mut (*run).extras.get_or_insert_default().grown };
-        grown.inner = outer;
+        grown.segments.truncate(depth);
         grown.spare = Some(segment);
     }
     Ok(result.unwrap_or_else(|panic| panics::resume(panic)))
@@ -155,6 +159,7 @@ fn on_thread_segment<R>(bytes: usize, f: impl FnOnce() -> R) -> Result<R, StackE
     };
     let inner = Extent {
         limit: segment.limit().as_ptr() as usize,
+        top: segment.top().as_ptr() as usize,
         reserve: segment.reserve(),
     };
     let outer = EXTENT.replace(inner);
@@ -192,9 +197,11 @@ pub(crate) fn extent() -> Extent {
 unsafe fn goroutine_extent(run: *const Run) -> Extent {
     // SAFETY: the caller's contract.
     let (extras, stack) = unsafe { (&(*run).extras, &(*run).stack) };
-    let inner = extras.as_ref().and_then(|extras| extras.grown.inner);
+    let inner = extras
+        .as_ref()
+        .and_then(|extras| extras.grown.segments.last());
     match (inner, stack) {
-        (Some(inner), _) => inner,
+        (Some(inner), _) => *inner,
         (None, Some(stack)) => Extent::of(stack),
         (None, None) => unreachable!("a goroutine that runs has a stack"),
     }
@@ -210,6 +217,7 @@ pub(crate) fn thread_segment() -> Option<Extent> {
 fn find_thread_extent() -> Extent {
     let extent = Extent {
         limit: thread_limit().unwrap_or(1),
+        top: 0,
         reserve: 0,
     };
     EXTENT.set(extent);

@@ -269,7 +269,7 @@ fn wakers_may_come_back_to_the_slot() {
         let runtime = Arc::new(Setting { migrating, procs }.runtime());
         // A dump takes the lock of every join slot for a moment.
         let looks = Arc::downgrade(&runtime);
-        let probe = Probe::new(move |_| drop(looks.upgrade().map(|it| it.dump())));
+        let probe = Probe::new(move |_| drop(looks.upgrade().map(|it| it.dump_states())));
         let polled = || {
             let mut handle = parked(&runtime, 1);
             assert!(poll(&mut handle, &probe.waker()).is_pending());
@@ -316,7 +316,7 @@ fn an_end_during_a_poll_is_seen_by_it() {
                 if used == Use::Clone {
                     goroutine.unpark();
                     let runtime = looks.upgrade().expect("the test holds it");
-                    wait_for(|| runtime.dump().goroutines().is_empty());
+                    wait_for(|| runtime.dump_states().goroutines().is_empty());
                 }
             });
             let polled = poll(&mut handle, &probe.waker());

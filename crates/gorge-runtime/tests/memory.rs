@@ -39,7 +39,7 @@ fn memory_of_ten_thousand_deep_goroutines_is_given_back() {
             .collect();
         wait_for(|| {
             runtime
-                .dump()
+                .dump_states()
                 .goroutines()
                 .iter()
                 .all(|g| g.state.is_waiting())

@@ -64,7 +64,7 @@ impl<T> Handle<T> {
 }
 
 fn waiting(runtime: &Runtime) -> usize {
-    let dump = runtime.dump();
+    let dump = runtime.dump_states();
     let waits = |state| state == GoroutineState::Waiting(WaitReason::Io);
     dump.goroutines()
         .iter()

@@ -35,7 +35,7 @@ fn read_one(stream: &Pollable<UnixStream>) -> std::io::Result<u8> {
 }
 
 fn waiting(runtime: &Runtime) -> usize {
-    let dump = runtime.dump();
+    let dump = runtime.dump_states();
     let waits = |state| state == GoroutineState::Waiting(WaitReason::Io);
     dump.goroutines()
         .iter()
@@ -82,7 +82,7 @@ fn a_pending_cancel_is_delivered_before_the_first_attempt() {
             read_one(&reader)
         });
         wait_for(|| {
-            let dump = runtime.dump();
+            let dump = runtime.dump_states();
             dump.goroutines()
                 .iter()
                 .any(|it| it.state == GoroutineState::Running)
@@ -115,7 +115,7 @@ fn operations_while_unwinding_still_wait() {
         });
         wait_for(|| {
             runtime
-                .dump()
+                .dump_states()
                 .goroutines()
                 .iter()
                 .any(|it| it.state.is_waiting())

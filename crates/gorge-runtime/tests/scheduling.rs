@@ -232,7 +232,7 @@ fn a_sleep_that_is_cancelled_leaves_no_timer_behind() {
 }
 
 fn waiting(runtime: &gorge_runtime::Runtime) -> usize {
-    let dump = runtime.dump();
+    let dump = runtime.dump_states();
     let is_waiting = |state| matches!(state, GoroutineState::Waiting(_));
     dump.goroutines()
         .iter()

@@ -60,7 +60,7 @@ fn sleeps_of_no_time_return_while_the_world_is_looked_at() {
             }
         });
         for _ in 0..100 {
-            assert!(!runtime.dump().goroutines().is_empty());
+            assert!(!runtime.dump_states().goroutines().is_empty());
         }
         stop.store(true, Ordering::Relaxed);
         sleeper.join().expect("it stopped");

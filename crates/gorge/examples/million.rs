@@ -118,7 +118,7 @@ fn run(options: &Options) -> ExitCode {
 fn wait_until_parked(runtime: &Runtime) {
     let is_parked = |state| matches!(state, GoroutineState::Waiting(_));
     while !runtime
-        .dump()
+        .dump_states()
         .goroutines()
         .iter()
         .all(|g| is_parked(g.state))

@@ -47,7 +47,7 @@ fn a_hundred_thousand_goroutines_park_at_once_and_all_finish() {
 }
 
 fn parked(runtime: &Runtime) -> usize {
-    let dump = runtime.dump();
+    let dump = runtime.dump_states();
     let is_parked = |state| matches!(state, GoroutineState::Waiting(_));
     dump.goroutines()
         .iter()

@@ -49,6 +49,7 @@
 //! with one cannot use this crate.
 
 use super::Entry;
+use crate::position::Position;
 use std::arch::{asm, naked_asm};
 
 /// Prepares the stack below `base` to start in `entry` at the first [`resume`].
@@ -199,6 +200,21 @@ unsafe extern "C" fn first_frame() {
         "udf #0",
         ".cfi_endproc",
     )
+}
+
+/// What the four words at `sp` say.
+///
+/// # Safety
+///
+/// The stack is suspended, or its owner waits in [`resume`], with this pointer.
+pub(crate) unsafe fn position(sp: *const usize) -> Position {
+    // SAFETY: the caller's contract.
+    let [address, _, frame_pointer, _] = unsafe { sp.cast::<[usize; 4]>().read_volatile() };
+    Position {
+        address,
+        stack_pointer: sp.addr() + 32,
+        frame_pointer,
+    }
 }
 
 /// The stack pointer of the caller. Not the address of a local: a sanitizer may

@@ -31,6 +31,7 @@
 //! first return and the next suspend would both be mispredicted.
 
 use super::Entry;
+use crate::position::Position;
 use std::arch::{asm, naked_asm};
 
 /// Prepares the stack below `base` to start in `entry` at the first [`resume`].
@@ -169,6 +170,21 @@ unsafe extern "C" fn first_frame() {
         "ud2",
         ".cfi_endproc",
     )
+}
+
+/// What the three words at `sp` say.
+///
+/// # Safety
+///
+/// The stack is suspended, or its owner waits in [`resume`], with this pointer.
+pub(crate) unsafe fn position(sp: *const usize) -> Position {
+    // SAFETY: the caller's contract.
+    let [address, _, frame_pointer] = unsafe { sp.cast::<[usize; 3]>().read_volatile() };
+    Position {
+        address,
+        stack_pointer: sp.addr() + 24,
+        frame_pointer,
+    }
 }
 
 /// The stack pointer of the caller. Not the address of a local: a sanitizer may

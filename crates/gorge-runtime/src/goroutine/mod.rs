@@ -150,7 +150,7 @@ impl Run {
     pub(crate) unsafe fn is_on_own_stack(run: *const Run) -> bool {
         // SAFETY: the caller's contract.
         let extras = unsafe { (*run).extras.as_ref() };
-        extras.is_none_or(|extras| extras.grown.inner.is_none() && extras.pinned.is_none())
+        extras.is_none_or(|extras| extras.grown.segments.is_empty() && extras.pinned.is_none())
     }
 
     /// What the goroutine has, if it weighs more than one in a run queue.

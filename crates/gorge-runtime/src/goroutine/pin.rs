@@ -36,9 +36,18 @@ pub(crate) const PINNED_BODY_ENDED: usize = 1;
 pub(crate) struct Pinned {
     fiber: Fiber,
     home: u32,
-    extent: Option<Extent>,
+    /// Of the stack that is not in use: first the second one's, then the other's.
+    segments: Vec<Extent>,
     run: unsafe fn(NonNull<()>),
     errand: NonNull<()>,
+}
+
+impl Pinned {
+    /// Where the pinned goroutine left its own stack, and the segments that it had
+    /// then; while its closure runs.
+    pub(crate) fn left(&self) -> (&Fiber, &[Extent]) {
+        (&self.fiber, &self.segments)
+    }
 }
 
 /// A closure and the place for its result.
@@ -113,7 +122,7 @@ where
         // SAFETY: the stack is this frame's, and kept until the body has ended.
         fiber: unsafe { Fiber::new(&stack, body) },
         home,
-        extent: Some(Extent::of(&stack)),
+        segments: vec![Extent::of(&stack)],
         run: run::<F, T>,
         errand: NonNull::from(&mut errand).cast(),
     };
@@ -190,7 +199,7 @@ pub(crate) unsafe fn exchange(g: GRef) {
         };
         let pinned = pinned.as_mut();
         mem::swap((*run).fiber.assume_init_mut(), &mut pinned.fiber);
-        mem::swap(&mut extras.grown.inner, &mut pinned.extent);
+        mem::swap(&mut extras.grown.segments, &mut pinned.segments);
         let home = g.as_ref().home();
         g.as_ref().set_home(mem::replace(&mut pinned.home, home));
     }

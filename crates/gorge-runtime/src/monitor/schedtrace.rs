@@ -155,7 +155,7 @@ fn describe_machines(shared: &Shared, text: &mut String) {
 }
 
 fn describe_goroutines(shared: &Shared, text: &mut String) {
-    for goroutine in crate::dump::GoroutineDump::take(shared).goroutines() {
+    for goroutine in crate::dump::GoroutineDump::take(shared, false).goroutines() {
         let _ = writeln!(
             text,
             "  G{}: status={} m=nil lockedm=nil",

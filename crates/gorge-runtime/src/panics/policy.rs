@@ -70,7 +70,7 @@ pub(crate) unsafe fn report_unasked(g: &G, run: *mut Run) {
 }
 
 fn abort(shared: &Shared, failure: Option<&Failure>) -> ! {
-    let dump = GoroutineDump::take(shared);
+    let dump = GoroutineDump::take(shared, true);
     match failure {
         Some(Failure::Panic(payload)) => {
             report(format_args!(

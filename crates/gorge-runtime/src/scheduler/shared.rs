@@ -18,6 +18,7 @@ use crate::primitive::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence
 use crate::primitive::barrier;
 use crate::timer::Clock;
 use crate::trace::{Event, EventLog};
+use crate::traceback::Traceback;
 use crossbeam_deque::Injector;
 use gorge_coroutine::{StackClasses, StackError, StackPool};
 use parking_lot::{Condvar, Mutex};
@@ -45,6 +46,7 @@ pub(crate) struct Config {
     /// One machine, a virtual clock, and the seed decides who runs next.
     pub(crate) simulated: bool,
     pub(crate) records_events: bool,
+    pub(crate) traceback: Traceback,
 }
 
 /// See the module's description.

@@ -68,7 +68,7 @@ impl Future for Gate {
 
 /// Whether a goroutine is parked for the given reason.
 pub(crate) fn is_waiting(runtime: &Runtime, id: GoroutineId, reason: WaitReason) -> bool {
-    let dump = runtime.dump();
+    let dump = runtime.dump_states();
     let state = dump.goroutines().iter().find(|it| it.id == id);
     state.is_some_and(|it| it.state == GoroutineState::Waiting(reason))
 }

@@ -1,0 +1,66 @@
+//! How much of the goroutines' stacks a report of a failure prints.
+//!
+//! The environment variable `GORGE_TRACEBACK` says so, in the words of Go's
+//! `GOTRACEBACK`. It is read when a runtime is built: a report is no time to look
+//! for mistakes in it.
+
+use std::env;
+use std::sync::Once;
+
+/// The levels of `GORGE_TRACEBACK`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Traceback {
+    /// No frames.
+    None,
+    /// Those of the goroutine that failed; of all, if it was none in particular.
+    #[default]
+    Single,
+    /// Those of all goroutines.
+    All,
+}
+
+impl Traceback {
+    /// What the environment says. A word that is none of the levels counts as the
+    /// default, and is told of on standard error once.
+    pub(crate) fn from_environment() -> Traceback {
+        static TOLD: Once = Once::new();
+        let Some(value) = env::var_os("GORGE_TRACEBACK") else {
+            return Traceback::default();
+        };
+        let value = value.to_string_lossy();
+        Traceback::parse(&value).unwrap_or_else(|| {
+            TOLD.call_once(|| {
+                eprintln!(
+                    "gorge: GORGE_TRACEBACK is {value:?}, but must be none, single or all; \
+                     single is used"
+                );
+            });
+            Traceback::default()
+        })
+    }
+
+    fn parse(value: &str) -> Option<Traceback> {
+        match value.trim() {
+            "none" => Some(Traceback::None),
+            "single" | "" => Some(Traceback::Single),
+            "all" => Some(Traceback::All),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_are_gos() {
+        assert_eq!(Traceback::parse("none"), Some(Traceback::None));
+        assert_eq!(Traceback::parse("single"), Some(Traceback::Single));
+        assert_eq!(Traceback::parse(""), Some(Traceback::Single));
+        assert_eq!(Traceback::parse(" all "), Some(Traceback::All));
+        for bad in ["ALL", "1", "crash", "system"] {
+            assert_eq!(Traceback::parse(bad), None);
+        }
+    }
+}
