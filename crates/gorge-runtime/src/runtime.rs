@@ -186,6 +186,8 @@ impl Runtime {
     /// assert!(dump.to_string().contains("[select (no cases)]:\n"));
     /// # drop(idler);
     /// ```
+    // Inlined: it is the innermost call of the goroutine that dumps.
+    #[inline]
     pub fn dump(&self) -> GoroutineDump {
         GoroutineDump::take(&self.shared, true)
     }

@@ -87,6 +87,8 @@ pub fn park_timeout(duration: Duration) {
     park_until(time::deadline(duration));
 }
 
+// Inlined, as is `wait_unpublished`: a dump shows the caller as what blocks.
+#[inline(always)]
 fn park_until(deadline: Option<Instant>) {
     let Some(g) = machine::goroutine() else {
         return match deadline {
@@ -115,6 +117,7 @@ fn park_until(deadline: Option<Instant>) {
 }
 
 /// A wait that nobody but the clock and a cancel can end.
+#[inline(always)]
 fn wait_unpublished(reason: WaitReason, deadline: Option<Instant>) {
     let wait = Wait {
         reason,
