@@ -95,7 +95,9 @@ pub(crate) unsafe fn link_of(top: *const u8) -> *const u8 {
     // SAFETY: the base of the call lies below the top until the call is over.
     unsafe {
         let base = top.cast::<Base>().sub(1);
-        (&raw const (*base).link).cast::<*const u8>().read_volatile()
+        (&raw const (*base).link)
+            .cast::<*const u8>()
+            .read_volatile()
     }
 }
 

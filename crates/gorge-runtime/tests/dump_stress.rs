@@ -39,7 +39,10 @@ fn ten_thousand_goroutines_are_dumped_in_a_moment() {
             let text = dump.to_string();
             let grouped = dump.grouped().to_string();
             let all = start.elapsed();
-            eprintln!("dumped in {taken:?}, printed by {all:?}, {} KiB", text.len() / 1024);
+            eprintln!(
+                "dumped in {taken:?}, printed by {all:?}, {} KiB",
+                text.len() / 1024
+            );
             assert_eq!(text.matches(" [park]:\n").count(), COUNT);
             assert_eq!(grouped.matches(" goroutines: ").count(), 16, "{grouped}");
             let deepest = dump.goroutines().iter().map(|it| it.frames.len()).max();
@@ -50,7 +53,9 @@ fn ten_thousand_goroutines_are_dumped_in_a_moment() {
             }
         }
         handles.iter().for_each(|it| it.goroutine().unpark());
-        handles.into_iter().for_each(|it| it.join().expect("it ends"));
+        handles
+            .into_iter()
+            .for_each(|it| it.join().expect("it ends"));
     });
 }
 
@@ -111,7 +116,9 @@ mod lives {
     pub(super) fn spawn(stop: &'static AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             let named = goroutine::Builder::new().name("short-lived");
-            let short = named.spawn(yield_now).expect("no stack of its own is asked for");
+            let short = named
+                .spawn(yield_now)
+                .expect("no stack of its own is asked for");
             let cancelled = go(goroutine::park_forever);
             cancelled.cancel();
             drop(cancelled.join());
@@ -123,7 +130,13 @@ mod lives {
 fn stress(setting: Setting, stop: &'static AtomicBool) {
     eprintln!("{setting:?}");
     let runtime = setting.runtime();
-    let all: [fn(&'static AtomicBool); 5] = [lives::ping, lives::doze, lives::grow, lives::pin, lives::spawn];
+    let all: [fn(&'static AtomicBool); 5] = [
+        lives::ping,
+        lives::doze,
+        lives::grow,
+        lives::pin,
+        lives::spawn,
+    ];
     let handles: Vec<_> = all
         .into_iter()
         .cycle()
@@ -144,7 +157,9 @@ fn stress(setting: Setting, stop: &'static AtomicBool) {
     });
     runtime.run(|| check(&runtime, &frames));
     stop.store(true, Ordering::Relaxed);
-    handles.into_iter().for_each(|it| it.join().expect("it ends"));
+    handles
+        .into_iter()
+        .for_each(|it| it.join().expect("it ends"));
     eprintln!("{dumps:?} dumps, {frames:?} frames");
     assert!(frames.into_inner() > 0);
 }
@@ -157,9 +172,15 @@ fn check(runtime: &Runtime, frames: &AtomicUsize) {
             continue;
         }
         frames.fetch_add(goroutine.frames.len(), Ordering::Relaxed);
-        assert!(goroutine.frames.len() < 150 && goroutine.frames_elided == 0, "{goroutine}");
+        assert!(
+            goroutine.frames.len() < 150 && goroutine.frames_elided == 0,
+            "{goroutine}"
+        );
         assert!(goroutine.state != GoroutineState::Runnable, "{goroutine}");
-        assert!(goroutine.frames.iter().all(|it| it.line.is_some()), "{goroutine}");
+        assert!(
+            goroutine.frames.iter().all(|it| it.line.is_some()),
+            "{goroutine}"
+        );
         // Each stack was walked to its end: there is somebody's closure or function.
         let is_ours = |file: &str| file.contains("dump_stress.rs") || file.contains("ops.rs");
         let last = goroutine.frames.last().and_then(|it| it.file.as_deref());

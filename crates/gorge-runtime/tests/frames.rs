@@ -68,7 +68,10 @@ fn assert_in_order(goroutine: &GoroutineSnapshot, parts: &[&str]) {
     let names = names(goroutine);
     let mut rest = names.iter();
     for part in parts {
-        assert!(rest.any(|name| name == part), "{part} is missing in\n{goroutine}");
+        assert!(
+            rest.any(|name| name == part),
+            "{part} is missing in\n{goroutine}"
+        );
     }
 }
 
@@ -165,7 +168,10 @@ fn a_goroutine_on_a_segment_shows_the_calls_on_it_and_below() {
     in_each_setting(|runtime| {
         let handle = runtime.go(below);
         let goroutine = parked(runtime, &handle);
-        let order: Vec<_> = FIVE.into_iter().chain(["grow", "above", "grow", "below"]).collect();
+        let order: Vec<_> = FIVE
+            .into_iter()
+            .chain(["grow", "above", "grow", "below"])
+            .collect();
         assert_in_order(&goroutine, &order);
         assert_trimmed(&goroutine, "park", 2);
         end(handle);
@@ -187,7 +193,9 @@ fn a_pinned_goroutine_shows_its_closure_and_who_pinned_it() {
     in_each_setting(|runtime| {
         let handle = runtime.go(grows);
         let goroutine = parked(runtime, &handle);
-        let order = FIVE.into_iter().chain(["grow", "pin", "pins", "grow", "grows"]);
+        let order = FIVE
+            .into_iter()
+            .chain(["grow", "pin", "pins", "grow", "grows"]);
         assert_in_order(&goroutine, &order.collect::<Vec<_>>());
         assert_trimmed(&goroutine, "park", 3);
         end(handle);
@@ -232,7 +240,10 @@ fn inlined_calls_are_shown() {
             assert!(frame.address != 0 && frame.file.is_some() && frame.line > Some(0));
         }
         // An unoptimised build inlines it too.
-        let frame = goroutine.frames.iter().find(|it| it.function.contains("inlined"));
+        let frame = goroutine
+            .frames
+            .iter()
+            .find(|it| it.function.contains("inlined"));
         assert!(frame.is_some_and(|it| it.is_inlined), "{goroutine}");
         end(handle);
     });
@@ -313,7 +324,9 @@ fn equal_stacks_are_grouped() {
     in_each_placement(2, |runtime| {
         let handles: Vec<_> = (0..37).map(|_| runtime.go(|| five(park))).collect();
         let other = runtime.go(|| goroutine::sleep(Duration::from_secs(3600)));
-        handles.iter().for_each(|handle| drop(parked(runtime, handle)));
+        handles
+            .iter()
+            .for_each(|handle| drop(parked(runtime, handle)));
         parked(runtime, &other);
         let dump = runtime.dump();
         let text = dump.grouped().to_string();

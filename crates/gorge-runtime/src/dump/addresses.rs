@@ -125,7 +125,10 @@ mod tests {
             assert_eq!(addresses(&all), (1..=len).collect::<Vec<_>>());
             assert_eq!(all.elided, 0);
             assert!(all.iter().all(|step| !step.follows_gap));
-            assert_eq!(all.iter().filter(|step| step.ends_stack).count(), len.min(1));
+            assert_eq!(
+                all.iter().filter(|step| step.ends_stack).count(),
+                len.min(1)
+            );
         }
     }
 

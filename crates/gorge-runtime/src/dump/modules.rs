@@ -41,12 +41,14 @@ unsafe extern "C" fn visit(
 /// # Safety
 ///
 /// A module with these headers is loaded at `base`, and stays there meanwhile.
-#[allow(clippy::useless_conversion, reason = "the fields are narrower elsewhere")]
+#[allow(
+    clippy::useless_conversion,
+    reason = "the fields are narrower elsewhere"
+)]
 unsafe fn read(base: u64, headers: &[libc::Elf64_Phdr]) -> Option<Tables> {
     let of_kind = |kind| headers.iter().filter(move |header| header.p_type == kind);
-    let span = |header: &libc::Elf64_Phdr| {
-        header.p_vaddr..header.p_vaddr.saturating_add(header.p_memsz)
-    };
+    let span =
+        |header: &libc::Elf64_Phdr| header.p_vaddr..header.p_vaddr.saturating_add(header.p_memsz);
     let loaded = || of_kind(libc::PT_LOAD).map(span);
     let header = of_kind(libc::PT_GNU_EH_FRAME).map(span).next()?;
     // SAFETY: the module's own header says that it is there.
@@ -87,9 +89,7 @@ fn table_start(header: &Range<u64>, bytes: &[u8]) -> Option<u64> {
     const VERSION: u8 = 1;
     const RELATIVE_SIGNED_32: u8 = 0x1b;
     let distance = match bytes {
-        [VERSION, RELATIVE_SIGNED_32, _, _, a, b, c, d, ..] => {
-            i32::from_le_bytes([*a, *b, *c, *d])
-        }
+        [VERSION, RELATIVE_SIGNED_32, _, _, a, b, c, d, ..] => i32::from_le_bytes([*a, *b, *c, *d]),
         _ => return None,
     };
     (header.start + 4).checked_add_signed(distance.into())
@@ -108,9 +108,18 @@ mod tests {
 
     #[test]
     fn a_header_of_another_kind_is_left_out() {
-        assert_eq!(table_start(&(100..108), &[1, 0x1b, 3, 0x3b, 6, 0, 0, 0]), Some(110));
-        assert_eq!(table_start(&(100..108), &[1, 0x1b, 3, 0x3b, 0xf6, 255, 255, 255]), Some(94));
-        assert_eq!(table_start(&(100..108), &[2, 0x1b, 3, 0x3b, 6, 0, 0, 0]), None);
+        assert_eq!(
+            table_start(&(100..108), &[1, 0x1b, 3, 0x3b, 6, 0, 0, 0]),
+            Some(110)
+        );
+        assert_eq!(
+            table_start(&(100..108), &[1, 0x1b, 3, 0x3b, 0xf6, 255, 255, 255]),
+            Some(94)
+        );
+        assert_eq!(
+            table_start(&(100..108), &[2, 0x1b, 3, 0x3b, 6, 0, 0, 0]),
+            None
+        );
         assert_eq!(table_start(&(100..108), &[1, 0x1b]), None);
     }
 }

@@ -18,7 +18,12 @@ impl fmt::Display for GoroutineDump {
 
 impl fmt::Display for GoroutineSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "goroutine {} {}", self.id, Doing(self.state, self.waited))?;
+        write!(
+            f,
+            "goroutine {} {}",
+            self.id,
+            Doing(self.state, self.waited)
+        )?;
         if let Some(name) = &self.name {
             write!(f, " {name:?}")?;
         }
@@ -178,6 +183,9 @@ mod tests {
         goroutine.is_walked = Some(false);
         goroutine.state = GoroutineState::Running;
         let line = "\tgoroutine running on other thread; stack unavailable\n";
-        assert_eq!(goroutine.to_string(), format!("goroutine 7 [running]:\n{line}"));
+        assert_eq!(
+            goroutine.to_string(),
+            format!("goroutine 7 [running]:\n{line}")
+        );
     }
 }
