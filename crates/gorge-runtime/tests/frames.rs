@@ -1,14 +1,17 @@
 //! Dumps with the calls that goroutines are in.
 
 mod common;
+#[path = "common/latch.rs"]
+mod latch;
 
 use common::{in_each_placement, in_each_setting, wait_for};
 use gorge_runtime::{
     GoroutineDump, GoroutineId, GoroutineSnapshot, GoroutineState, JoinHandle, Runtime, blocking,
     go, goroutine, stack,
 };
+use latch::{Latch, latch};
 use std::hint::black_box;
-use std::sync::mpsc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Five calls that the compiler cannot merge, the innermost of which is `wait`.
@@ -205,14 +208,14 @@ fn a_pinned_goroutine_shows_its_closure_and_who_pinned_it() {
 #[test]
 fn a_goroutine_that_waits_for_the_blocking_pool_shows_who_called() {
     #[inline(never)]
-    fn calls(wait: mpsc::Receiver<()>) {
-        let _ended = blocking(move || wait.recv());
+    fn calls(latch: Latch) {
+        blocking(|| latch.wait());
         black_box(());
     }
     // A migrating goroutine's closure runs on its own thread.
     let runtime = Runtime::builder().max_procs(1).build().expect("a runtime");
-    let (release, wait) = mpsc::channel();
-    let handle = runtime.go(move || calls(wait));
+    let (release, latch) = latch();
+    let handle = runtime.go(move || calls(latch));
     let goroutine = parked(&runtime, &handle);
     assert_in_order(&goroutine, &["blocking", "calls"]);
     assert_trimmed(&goroutine, "blocking", 0);
@@ -298,15 +301,29 @@ fn a_goroutine_that_dumps_sees_itself() {
 }
 
 #[test]
+fn a_goroutine_with_little_stack_may_dump() {
+    let runtime = Runtime::builder().max_procs(1).build();
+    let runtime = Arc::new(runtime.expect("a runtime"));
+    let dumped = Arc::downgrade(&runtime);
+    let dump = move || dumped.upgrade().map(|it| it.dump().to_string());
+    let text = runtime.run(|| {
+        let small = goroutine::Builder::new().stack_reserve(16 * 1024);
+        small.spawn(dump).expect("a stack is taken later").join()
+    });
+    let text = text.expect("a value").expect("the runtime is there");
+    assert!(
+        text.contains(" [running]:\n") && text.contains(" [join]:\n"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_goroutine_that_runs_elsewhere_has_no_frames() {
     in_each_placement(1, |runtime| {
-        let (started, is_started) = mpsc::channel();
-        let (release, wait) = mpsc::channel::<()>();
-        let handle = runtime.go(move || {
-            started.send(()).expect("the test waits");
-            let _ended = wait.recv();
-        });
-        is_started.recv().expect("it starts");
+        let (release, latch) = latch();
+        let handle = runtime.go(move || latch.wait());
+        let id = handle.goroutine().id();
+        wait_for(|| find(&runtime.dump_states(), id).state == GoroutineState::Running);
         let goroutine = find(&runtime.dump(), handle.goroutine().id());
         assert!(goroutine.frames.is_empty());
         let text = goroutine.to_string();

@@ -5,8 +5,8 @@ pub use gorge_channel as channel;
 pub use gorge_channel::context;
 pub use gorge_patterns as patterns;
 pub use gorge_runtime::{
-    BuildError, Builder, DurationHistogram, Goroutine, GoroutineDump, GoroutineId,
-    GoroutineSnapshot, GoroutineState, JoinError, JoinHandle, LeakReport, PanicPolicy, Runtime,
+    BuildError, Builder, DurationHistogram, Frame, Goroutine, GoroutineDump, GoroutineId,
+    GoroutineSnapshot, GoroutineState, GroupedDump, JoinError, JoinHandle, LeakReport, PanicPolicy, Runtime,
     RuntimeMetrics, WorkerMetrics, block_on, blocking, catch_panic, checkpoint, go, goroutine,
     max_procs, netpoll, num_goroutines, run, scope, set_max_procs, shield, stack, time, yield_now,
 };

@@ -27,6 +27,7 @@ pub use state::GoroutineState;
 use crate::goroutine::GoroutineId;
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::{Shared, current};
+use crate::stack;
 use addresses::Addresses;
 use snapshot::Reading;
 use std::panic::Location;
@@ -95,7 +96,15 @@ pub struct GoroutineSnapshot {
 impl GoroutineDump {
     /// Reads all goroutines, their frames too if `frames`.
     pub(crate) fn take(shared: &Shared, frames: bool) -> GoroutineDump {
-        let own = frames.then(OwnFrames::capture).flatten();
+        if frames {
+            let own = OwnFrames::capture();
+            with_room(|| GoroutineDump::read(shared, true, own))
+        } else {
+            GoroutineDump::read(shared, false, None)
+        }
+    }
+
+    fn read(shared: &Shared, frames: bool, own: Option<OwnFrames>) -> GoroutineDump {
         let mut walker = frames.then(Walker::new);
         let mut readings = Vec::new();
         let epoch = (shared.clock.now() >> crate::monitor::EPOCH_SHIFT) as u32;
@@ -113,7 +122,11 @@ impl GoroutineDump {
         let mut symbols = Symbols::default();
         let goroutines = readings
             .into_iter()
-            .map(|reading| GoroutineSnapshot::new(reading, frames, &mut symbols))
+            .map(|mut reading| {
+                let is_walked = frames.then_some(reading.addresses.is_some());
+                let trace = symbols.trace(reading.addresses.take().unwrap_or_default());
+                GoroutineSnapshot::new(reading, is_walked, trace)
+            })
             .collect();
         GoroutineDump { goroutines }
     }
@@ -153,9 +166,7 @@ impl GoroutineDump {
 }
 
 impl GoroutineSnapshot {
-    fn new(reading: Reading, frames: bool, symbols: &mut Symbols) -> GoroutineSnapshot {
-        let is_walked = frames.then_some(reading.addresses.is_some());
-        let trace = symbols.trace(reading.addresses.unwrap_or_default());
+    fn new(reading: Reading, is_walked: Option<bool>, trace: Trace) -> GoroutineSnapshot {
         let Trace {
             frames,
             elided,
@@ -177,6 +188,11 @@ impl GoroutineSnapshot {
             is_walked,
         }
     }
+}
+
+/// Calls `f` with stack enough for looking names up, also on a small goroutine.
+fn with_room<R>(f: impl FnOnce() -> R) -> R {
+    stack::grow(96 * 1024, 256 * 1024, f)
 }
 
 /// The frames of the goroutine that takes the dump.

@@ -23,8 +23,10 @@ use crate::scheduler::Shared;
 use crate::traceback::Traceback;
 use parking_lot::Mutex;
 use std::ffi::c_int;
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::mem::MaybeUninit;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::os::fd::FromRawFd;
 use std::sync::{Arc, Weak};
 use std::{mem, process, ptr, thread};
 
@@ -190,22 +192,25 @@ fn wait() {
 /// Prints the dump and ends the process.
 fn report() -> ! {
     let runtimes = REGISTRY.lock().runtimes.clone();
-    // A closed standard error does not keep the process from ending.
-    drop(print(runtimes.iter().filter_map(Weak::upgrade)));
+    let text = text(runtimes.iter().filter_map(Weak::upgrade));
+    // Not through std's standard error, whose lock may be held by what hangs. The
+    // process ends even if nobody reads it.
+    // SAFETY: the descriptor is not closed: the file is never dropped.
+    let mut out = ManuallyDrop::new(unsafe { File::from_raw_fd(libc::STDERR_FILENO) });
+    drop(out.write_all(text.as_bytes()));
     // SAFETY: ends the process at once: no destructor runs, as after a signal.
     unsafe { libc::_exit(STATUS) }
 }
 
-fn print(runtimes: impl Iterator<Item = Arc<Shared>>) -> io::Result<()> {
-    let mut out = io::stderr().lock();
-    writeln!(out, "SIGQUIT: quit")?;
+fn text(runtimes: impl Iterator<Item = Arc<Shared>>) -> String {
+    let mut text = "SIGQUIT: quit\n".to_owned();
     for shared in runtimes {
         let frames = shared.config.traceback != Traceback::None;
         let dump = GoroutineDump::take(&shared, frames);
         let (name, count) = (&shared.config.thread_name, dump.goroutines().len());
-        writeln!(out, "\nruntime {name:?}, {count} goroutines:\n\n{dump}")?;
+        text += &format!("\nruntime {name:?}, {count} goroutines:\n\n{dump}");
         // Dropping the last reference would wait for what hangs.
         mem::forget(shared);
     }
-    Ok(())
+    text
 }

@@ -33,18 +33,27 @@ pub(crate) struct Trace {
     pub(super) is_cut: bool,
 }
 
+/// What a trace is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To show what a goroutine does.
+    Dump,
+    /// To show where it panicked.
+    Panic,
+}
+
 impl Symbols {
     /// The frames that a dump shows for these addresses.
     pub(super) fn trace(&mut self, addresses: Addresses) -> Trace {
         if let Some(trace) = self.by_stack.get(&addresses) {
             return trace.clone();
         }
-        let trace = self.resolve_all(&addresses);
+        let trace = self.resolve_all(&addresses, Purpose::Dump);
         self.by_stack.insert(addresses, trace.clone());
         trace
     }
 
-    fn resolve_all(&mut self, addresses: &Addresses) -> Trace {
+    pub(super) fn resolve_all(&mut self, addresses: &Addresses, purpose: Purpose) -> Trace {
         let mut symbols: Vec<Symbol> = Vec::new();
         // What belongs to one stack, and is complete at its innermost end.
         let (mut start, mut is_innermost) = (0, true);
@@ -62,6 +71,11 @@ impl Symbols {
             }
         }
         hide::trim(&mut symbols, start, is_innermost, false);
+        if purpose == Purpose::Panic {
+            let before = symbols.len();
+            hide::trim_panic(&mut symbols);
+            gap = gap.saturating_sub(before - symbols.len());
+        }
         Trace {
             frames: symbols.into_iter().map(|symbol| symbol.frame).collect(),
             elided: addresses.elided,
