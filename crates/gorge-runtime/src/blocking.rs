@@ -13,6 +13,7 @@
 //! jobs wait in line. A thread ends after ten idle seconds.
 
 use crate::cancel;
+use crate::deadlock::OwnThreads;
 use crate::goroutine::{NO_HOME, check_may_park};
 use crate::panics;
 use crate::park::{self, CancelMode, Outcome, Wait, WaitReason, Waiter};
@@ -221,6 +222,7 @@ pub(crate) struct BlockingPool {
 struct Pool {
     threads_max: usize,
     thread_name: String,
+    own_threads: Arc<OwnThreads>,
     state: Mutex<State>,
     work: Condvar,
 }
@@ -234,12 +236,17 @@ struct State {
 }
 
 impl BlockingPool {
-    pub(crate) fn new(threads_max: usize, thread_name: String) -> BlockingPool {
+    pub(crate) fn new(
+        threads_max: usize,
+        thread_name: String,
+        own_threads: Arc<OwnThreads>,
+    ) -> BlockingPool {
         let state = Mutex::new(State::default());
         BlockingPool {
             shared: Arc::new(Pool {
                 threads_max,
                 thread_name,
+                own_threads,
                 state,
                 work: Condvar::new(),
             }),
@@ -298,6 +305,7 @@ impl BlockingPool {
 impl Pool {
     /// A thread's life.
     fn serve(&self) {
+        let _member = self.own_threads.enter();
         let mut state = self.state.lock();
         loop {
             if let Some(job) = state.jobs.pop_front() {

@@ -1,6 +1,7 @@
 //! Building a runtime: options, their defaults, and what they may be.
 
 use crate::dump::sigquit;
+use crate::deadlock::DeadlockDetection;
 use crate::error::BuildError;
 use crate::fault;
 use crate::monitor::{self, TraceOptions};
@@ -49,6 +50,7 @@ pub struct Builder {
     simulated: bool,
     records_events: bool,
     dump_on_sigquit: bool,
+    deadlock_detection: DeadlockDetection,
 }
 
 impl Default for Builder {
@@ -74,6 +76,7 @@ impl Builder {
             simulated: false,
             records_events: false,
             dump_on_sigquit: false,
+            deadlock_detection: DeadlockDetection::Auto,
         }
     }
 
@@ -130,6 +133,18 @@ impl Builder {
     /// [`PanicPolicy::Report`].
     pub fn panic_policy(mut self, policy: PanicPolicy) -> Builder {
         self.panic_policy = policy;
+        self
+    }
+
+    /// When to look for deadlocks: that every goroutine waits for another one, and
+    /// nothing else can wake any. Callers of [`Runtime::run`] are told. Default:
+    /// [`Auto`](DeadlockDetection::Auto), when no other threads exist that could.
+    ///
+    /// What could: a timer, a descriptor that somebody waits for, a closure that was
+    /// given to [`blocking`](crate::blocking()). Looking costs nothing while
+    /// goroutines run, and once when all have come to rest.
+    pub fn deadlock_detection(mut self, detection: DeadlockDetection) -> Builder {
+        self.deadlock_detection = detection;
         self
     }
 
@@ -207,6 +222,7 @@ impl Builder {
             time_slice: self.time_slice,
             simulated: self.simulated,
             records_events: self.records_events,
+            deadlock_detection: self.deadlock_detection,
             stack_reserve: self.stack_reserve,
             protected_guards: self.protected_guards,
             max_blocking_threads: self.max_blocking_threads,

@@ -1,5 +1,6 @@
 //! Errors of the runtime: what failed, and what to do about it.
 
+use crate::deadlock::DeadlockReport;
 use crate::goroutine::GoroutineId;
 use gorge_coroutine::StackError;
 use std::any::Any;
@@ -115,6 +116,19 @@ pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> &str {
     } else {
         "a value that is not a string"
     }
+}
+
+/// Why [`Runtime::try_run`](crate::Runtime::try_run) has no value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The closure panicked, or its goroutine was cancelled or not started.
+    #[error(transparent)]
+    Panicked(JoinError),
+    /// Everybody waited for everybody else. The closure was unwound, unless it
+    /// returned all the same.
+    #[error(transparent)]
+    Deadlock(DeadlockReport),
 }
 
 /// Why a runtime could not be built.

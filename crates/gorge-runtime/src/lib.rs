@@ -12,6 +12,8 @@ mod blocking;
 #[cfg(not(gorge_loom))]
 mod builder;
 #[cfg(not(gorge_loom))]
+mod deadlock;
+#[cfg(not(gorge_loom))]
 mod default_runtime;
 #[cfg(not(gorge_loom))]
 mod dump;
@@ -39,6 +41,8 @@ mod runtime;
 #[cfg_attr(gorge_loom, path = "scheduler/mod_loom.rs")]
 mod scheduler;
 #[cfg(not(gorge_loom))]
+mod shutdown;
+#[cfg(not(gorge_loom))]
 pub mod stack;
 pub mod time;
 #[cfg(not(gorge_loom))]
@@ -56,11 +60,13 @@ pub use {
     builder::Builder,
     cancel::{catch_panic, shield},
     dump::{Frame, GoroutineDump, GoroutineSnapshot, GoroutineState, GroupedDump},
-    error::{BuildError, JoinError},
+    error::{BuildError, JoinError, RunError},
+    deadlock::{DeadlockDetection, DeadlockReport},
     goroutine::{Goroutine, GoroutineId, JoinHandle, scope, spawn as go, yield_now},
     leak::LeakReport,
     metrics::{DurationHistogram, RuntimeMetrics, WorkerMetrics},
     panics::PanicPolicy,
     preempt::checkpoint,
     runtime::{Runtime, max_procs, num_goroutines, run, set_max_procs},
+    shutdown::ShutdownError,
 };

@@ -1,15 +1,15 @@
 //! A runtime: worker threads and everything they share.
 
 use crate::builder::{Builder, MAX_PROCS};
-use crate::cancel;
 use crate::dump::{GoroutineDump, sigquit};
-use crate::error::{BuildError, JoinError};
+use crate::error::{BuildError, JoinError, RunError};
 use crate::goroutine::{JoinHandle, Spec, check_may_park, join_lent, spawn_on, with_runtime};
 use crate::leak::LeakReport;
 use crate::metrics::RuntimeMetrics;
 use crate::panics;
 use crate::report::report;
 use crate::scheduler::{Shared, current};
+use crate::shutdown::ShutdownError;
 use crate::trace::{Event, EventLog};
 use std::fmt;
 use std::ptr::NonNull;
@@ -24,8 +24,10 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 ///
 /// Dropping it cancels the goroutines that are left and waits until they have
 /// unwound, for ten seconds at most; those that would not stop are named on
-/// standard error and leaked with their threads. Dropped on one of its own
-/// goroutines, or in a blocking call of one, it begins to shut down and does not wait. In a build that cannot
+/// standard error and leaked with their threads. [`shutdown`](Runtime::shutdown)
+/// says so in its result, and takes a limit. Dropped on one of its own
+/// goroutines, or in a blocking call of one, it begins to shut down and does not
+/// wait. In a build that cannot
 /// unwind (`panic = "abort"`), goroutines that are left stay where they are.
 ///
 /// # Examples
@@ -42,6 +44,7 @@ pub struct Runtime {
     shared: Arc<Shared>,
     monitor: Option<thread::JoinHandle<()>>,
     sigquit: Option<sigquit::Registration>,
+    is_shut_down: bool,
 }
 
 impl Runtime {
@@ -67,6 +70,7 @@ impl Runtime {
             shared,
             monitor,
             sigquit: None,
+            is_shut_down: false,
         }
     }
 
@@ -92,7 +96,8 @@ impl Runtime {
     /// # Panics
     ///
     /// A panic of `f` continues here. If the runtime is shut down meanwhile,
-    /// `run` panics.
+    /// `run` panics. If a deadlock is found, it panics with the report as its
+    /// message; see [`try_run`](Runtime::try_run).
     ///
     /// # Cancellation
     ///
@@ -103,11 +108,90 @@ impl Runtime {
         F: FnOnce() -> T + Send,
         T: Send,
     {
+        match self.try_run(f) {
+            Ok(value) => value,
+            Err(RunError::Panicked(error)) => propagate(error),
+            Err(RunError::Deadlock(report)) => panic!("{report}"),
+        }
+    }
+
+    /// As [`run`](Runtime::run), with an error in place of a panic.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Panicked`] if `f` panicked, or was cancelled because the runtime
+    /// was shut down.
+    ///
+    /// [`RunError::Deadlock`] if all goroutines came to wait for each other, and
+    /// nothing else could wake one: no timer, descriptor, blocking closure, or, by
+    /// default, thread; see [`DeadlockDetection`](crate::DeadlockDetection). Then
+    /// `f`, and so every other closure that somebody waits for in `run`, is
+    /// cancelled, and has been unwound with its scopes before this returns. The
+    /// other goroutines stay where they are. If `f` cannot be unwound, because it
+    /// waits where cancels are withheld (for a lock, or in a destructor), the process
+    /// ends with the report on standard error and exit status 2.
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`run`](Runtime::run).
+    #[track_caller]
+    pub fn try_run<F, T>(&self, f: F) -> Result<T, RunError>
+    where
+        F: FnOnce() -> T + Send,
+        T: Send,
+    {
         check_may_park();
-        // SAFETY: `join_lent` returns or unwinds only after the goroutine's
-        // end, so what `f` and `T` borrow outlives it.
-        let result = unsafe { join_lent(spawn_on(&self.shared, Spec::plain(), f)) };
-        result.unwrap_or_else(|error| propagate(error))
+        let lending = self.shared.begin_lending();
+        // SAFETY: `join_lent` returns or unwinds only after the goroutine's end, so
+        // what `f` and `T` borrow outlives it; nothing before it panics.
+        let result = unsafe {
+            let handle = spawn_on(&self.shared, Spec::plain(), f);
+            lending.lent_to(handle.goroutine());
+            join_lent(handle)
+        };
+        match lending.report() {
+            Some(report) => Err(RunError::Deadlock(report)),
+            None => result.map_err(RunError::Panicked),
+        }
+    }
+
+    /// Cancels the goroutines that are left, waits until they have unwound, and ends
+    /// the runtime's threads.
+    ///
+    /// # Errors
+    ///
+    /// [`ShutdownError`] names the goroutines that would not stop within `timeout`.
+    /// It comes at once if they all wait where no cancel is delivered and, by the
+    /// rules of [`DeadlockDetection`](crate::DeadlockDetection), nothing can wake
+    /// them; and on one of the runtime's own goroutines, which cannot wait for itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gorge_runtime::{Runtime, goroutine};
+    /// use std::time::Duration;
+    ///
+    /// let runtime = Runtime::new().unwrap();
+    /// runtime.go(|| goroutine::park_forever());
+    /// assert!(runtime.shutdown(Duration::from_secs(10)).is_ok());
+    /// ```
+    pub fn shutdown(mut self, timeout: Duration) -> Result<(), ShutdownError> {
+        self.end(timeout)
+    }
+
+    fn end(&mut self, limit: Duration) -> Result<(), ShutdownError> {
+        self.is_shut_down = true;
+        // Also in a closure that one of them gave to `blocking`, and waits for.
+        let is_inside =
+            current::runtime().is_some_and(|runtime| Arc::ptr_eq(&runtime, &self.shared));
+        self.shared.shut_down(limit, is_inside)?;
+        self.shared.threads.join_all();
+        if let Some(monitor) = self.monitor.take() {
+            drop(monitor.join());
+            // It may have started one of them.
+            self.shared.threads.join_all();
+        }
+        Ok(())
     }
 
     /// Starts a goroutine of this runtime.
@@ -219,30 +303,13 @@ fn propagate(error: JoinError) -> ! {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        self.shared.begin_shutdown();
-        // Also in a closure that one of them gave to `blocking`, and waits for.
-        if current::runtime().is_some_and(|runtime| Arc::ptr_eq(&runtime, &self.shared)) {
+        if self.is_shut_down {
             return;
         }
-        if !cancel::DELIVERABLE && !self.shared.wait_all_ended(Duration::ZERO) {
-            // Nothing can make the rest end: they are left, with their threads.
-            return;
-        }
-        if self.shared.wait_all_ended(SHUTDOWN_LIMIT) {
-            self.shared.threads.join_all();
-            if let Some(monitor) = self.monitor.take() {
-                drop(monitor.join());
-                // It may have started one of them.
-                self.shared.threads.join_all();
-            }
-        } else {
-            report(format_args!(
-                "gorge: {} goroutines did not stop within {} s of the runtime's shutdown and \
-                 are leaked:\n{}",
-                self.shared.live(),
-                SHUTDOWN_LIMIT.as_secs(),
-                self.dump()
-            ));
+        if let Err(error) = self.end(SHUTDOWN_LIMIT)
+            && error.is_worth_telling()
+        {
+            report(format_args!("gorge: {error}"));
         }
     }
 }
@@ -252,8 +319,8 @@ impl Drop for Runtime {
 ///
 /// # Panics
 ///
-/// A panic of `f` continues here. If the runtime cannot be built, the message
-/// says why.
+/// A panic of `f` continues here, and so does a deadlock's report. If the runtime
+/// cannot be built, the message says why.
 #[track_caller]
 pub fn run<F, T>(f: F) -> T
 where

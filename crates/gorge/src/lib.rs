@@ -5,10 +5,11 @@ pub use gorge_channel as channel;
 pub use gorge_channel::context;
 pub use gorge_patterns as patterns;
 pub use gorge_runtime::{
-    BuildError, Builder, DurationHistogram, Frame, Goroutine, GoroutineDump, GoroutineId,
-    GoroutineSnapshot, GoroutineState, GroupedDump, JoinError, JoinHandle, LeakReport, PanicPolicy, Runtime,
-    RuntimeMetrics, WorkerMetrics, block_on, blocking, catch_panic, checkpoint, go, goroutine,
-    max_procs, netpoll, num_goroutines, run, scope, set_max_procs, shield, stack, time, yield_now,
+    BuildError, Builder, DeadlockDetection, DeadlockReport, DurationHistogram, Frame, Goroutine,
+    GoroutineDump, GoroutineId, GoroutineSnapshot, GoroutineState, GroupedDump, JoinError,
+    JoinHandle, LeakReport, PanicPolicy, RunError, Runtime, RuntimeMetrics, ShutdownError,
+    WorkerMetrics, block_on, blocking, catch_panic, checkpoint, go, goroutine, max_procs, netpoll,
+    num_goroutines, run, scope, set_max_procs, shield, stack, time, yield_now,
 };
 pub use gorge_sync as sync;
 

@@ -77,7 +77,7 @@ impl Goroutine {
     }
 
     /// The G of this life, unless it is a thread's handle.
-    pub(super) fn reference(&self) -> Option<GRef> {
+    pub(crate) fn reference(&self) -> Option<GRef> {
         match self.0 {
             Party::Goroutine(g) => Some(g),
             Party::Thread(_) => None,

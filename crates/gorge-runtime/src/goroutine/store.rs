@@ -84,6 +84,21 @@ impl Store {
         (position + count < end).then_some(position + count)
     }
 
+    /// Some G for which `is_it` holds, of all that were allocated when it was
+    /// called. The lock is not held meanwhile.
+    pub(crate) fn find(&self, mut is_it: impl FnMut(GRef) -> bool) -> Option<GRef> {
+        let (mut found, mut position) = (None, Some(0));
+        while let (None, Some(next)) = (found, position) {
+            position = self.for_some(next, BATCH * BATCH, |g| {
+                let g = NonNull::from(g);
+                if found.is_none() && is_it(g) {
+                    found = Some(g);
+                }
+            });
+        }
+        found
+    }
+
     /// Calls `f` with every G that was ever allocated.
     pub(crate) fn for_each(&self, mut f: impl FnMut(&G)) {
         for g in self.all.lock().iter() {

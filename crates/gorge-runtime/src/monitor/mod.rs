@@ -9,6 +9,7 @@
 //! * threads that a pinned goroutine's must not start,
 //! * timers that nobody has looked at in time, and work that no thread could be
 //!   started for,
+//! * deadlocks, when no machine is active (`deadlock`),
 //! * memory that idle and parked stacks can give back (`memory`),
 //! * the trace that `GORGEDEBUG` asked for (`schedtrace`).
 //!
@@ -19,6 +20,7 @@ mod schedtrace;
 mod stuck;
 mod warning;
 
+use crate::deadlock::Lookout;
 use crate::primitive::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::primitive::barrier;
 use crate::scheduler::{Crew, Shared, sleep_precisely};
@@ -54,6 +56,8 @@ pub(crate) struct Monitor {
     to_start: Mutex<Vec<u32>>,
     /// How often a machine became active.
     activations: AtomicU32,
+    /// How often somebody asked for another look at a runtime at rest.
+    nudges: AtomicU32,
     /// The time, in units of [`EPOCH_SHIFT`], as of the last look.
     epoch: AtomicU32,
     pub(crate) counts: Counts,
@@ -94,6 +98,7 @@ impl Monitor {
             changed: Condvar::new(),
             to_start: Mutex::default(),
             activations: AtomicU32::new(0),
+            nudges: AtomicU32::new(0),
             epoch: AtomicU32::new(0),
             counts: Counts::default(),
         }
@@ -123,6 +128,24 @@ impl Monitor {
         }
     }
 
+    /// What a look at a runtime at rest saw may have changed, though no machine
+    /// became active.
+    pub(crate) fn nudge(&self) {
+        // Release: pairs with the Acquire of `nudges`: who sees the count sees what
+        // has changed.
+        self.nudges.fetch_add(1, Ordering::Release);
+        // Pairs with the heavy barrier of `sleep_while_idle`: either that side sees
+        // the count, or we see it asleep.
+        barrier::light();
+        if self.asleep.load(Ordering::Relaxed) {
+            self.wake();
+        }
+    }
+
+    pub(crate) fn nudges(&self) -> u32 {
+        self.nudges.load(Ordering::Acquire)
+    }
+
     pub(crate) fn wake(&self) {
         *self.woken.lock() = true;
         self.changed.notify_one();
@@ -149,12 +172,12 @@ impl Monitor {
         *woken = false;
     }
 
-    /// Sleeps until a machine becomes active.
-    fn sleep_while_idle(&self, shared: &Shared) {
+    /// Sleeps until a machine becomes active, or somebody nudges it.
+    fn sleep_while_idle(&self, shared: &Shared, lookout: &Lookout) {
         self.asleep.store(true, Ordering::Relaxed);
-        // Pairs with the light barrier of `see_activity`.
+        // Pairs with the light barriers of `see_activity` and `nudge`.
         barrier::heavy();
-        if is_idle(shared) && !shared.is_over() {
+        if is_idle(shared) && lookout.has_seen_all(shared) && !shared.is_over() {
             self.sleep(None);
         }
         self.asleep.store(false, Ordering::Relaxed);
@@ -177,6 +200,7 @@ pub(crate) fn start(
     let name = format!("{}-monitor", shared.config.thread_name);
     let shared = Arc::clone(shared);
     thread::Builder::new().name(name).spawn(move || {
+        let _member = shared.deadlocks.threads.enter();
         sleep_precisely();
         watch(&shared, SchedTrace::new(trace));
     })
@@ -186,6 +210,7 @@ fn watch(shared: &Shared, mut trace: SchedTrace) {
     let monitor = &shared.monitor;
     let mut machines = Watch::default();
     let mut memory = Memory::default();
+    let mut lookout = Lookout::default();
     let mut delay = DELAY_MIN;
     let delay_max = DELAY_MAX.min(monitor.time_slice).max(DELAY_MIN);
     let (mut quiet, mut idle) = (0, 0);
@@ -209,7 +234,8 @@ fn watch(shared: &Shared, mut trace: SchedTrace) {
                 shared.notify();
             }
         }
-        let acted = machines.look(shared, now, monitor.time_slice);
+        let acted = machines.look(shared, now, monitor.time_slice)
+            | lookout.look(shared, delay == delay_max);
         let has_cooled = memory.look(shared, now);
         trace.look(shared, now);
         if acted {
@@ -222,9 +248,10 @@ fn watch(shared: &Shared, mut trace: SchedTrace) {
         idle = if is_idle(shared) { 2.min(idle + 1) } else { 0 };
         // Twice at full length: not for a moment's rest.
         let rests = idle > 1 && delay == delay_max;
+        let is_done = has_cooled && lookout.has_seen_all(shared);
         let is_needed = trace.is_on() || shared.lacks_poller() || shared.global_len() != 0;
-        if rests && has_cooled && !is_needed {
-            monitor.sleep_while_idle(shared);
+        if rests && is_done && !is_needed {
+            monitor.sleep_while_idle(shared, &lookout);
             (delay, quiet, idle) = (DELAY_MIN, 0, 0);
         } else {
             monitor.sleep(Some(trace.limit(delay, now)));

@@ -12,6 +12,7 @@ use super::table::{self, ALARM, Table, WAKER};
 use super::waiters::Claimed;
 use super::{Direction, PollError};
 use crate::cancel;
+use crate::deadlock::Outside;
 use crate::park::Claim;
 use crate::primitive::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::report::report;
@@ -178,7 +179,7 @@ impl Poller {
         // Counted before the waiter can be claimed, and so before it can be
         // counted off.
         self.waiters.fetch_add(1, Ordering::Relaxed);
-        self.summon();
+        let _outside = self.summon();
         let waited = slot.wait(direction, seen, deadline, &self.ended);
         if waited == Waited::Woken {
             return Ok(());
@@ -194,19 +195,20 @@ impl Poller {
 
     /// Sees to it that a machine polls for a caller that is none of this
     /// runtime's goroutines, or a pinned one. For the others, the machine that they
-    /// leave looks around, and sees before it sleeps that somebody polls.
-    fn summon(&self) {
+    /// leave looks around, and sees before it sleeps that somebody polls. Who is
+    /// none of them may wake some: that is to be held while it waits.
+    fn summon(&self) -> Option<Outside> {
         let is_at_home =
             |runtime: &Arc<Shared>| Weak::as_ptr(&self.runtime) == Arc::as_ptr(runtime);
         if current::machine_in_goroutine()
             .is_some_and(|machine| !machine.is_special() && is_at_home(machine.shared()))
         {
-            return;
+            return None;
         }
         // If the runtime has gone, so has the poller, as the wait will find.
-        if let Some(runtime) = self.runtime.upgrade() {
-            runtime.summon_to_poll(self);
-        }
+        let runtime = self.runtime.upgrade()?;
+        runtime.summon_to_poll(self);
+        Some(runtime.expect_from_outside())
     }
 }
 

@@ -34,6 +34,9 @@ pub(crate) trait Crew: Standings + Sized {
         false
     }
 
+    /// A machine whose permit had been taken away has come to rest.
+    fn lost_one_rests(&self) {}
+
     /// Wakes the machine that was handed a permit, if one was.
     fn unpark(&self, handed: Option<u32>);
 

@@ -92,6 +92,17 @@ pub(crate) enum Grant {
     NoThread,
 }
 
+/// What came of going to sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) struct Rest {
+    /// The machine that got the permit, to be unparked.
+    pub(crate) handed: Option<u32>,
+    /// The permit had been taken away before: that the machine rests now shows
+    /// nowhere else.
+    pub(crate) was_lost: bool,
+}
+
 /// What an idle or robbed machine is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -214,6 +225,21 @@ impl Permits {
         self.free() == self.limit() && self.with(|state| state.free == state.limit)
     }
 
+    /// Whether every machine rests, none in line for a permit or gone on without
+    /// one: then, how many permits were given out so far. While that number stays,
+    /// no goroutine has run.
+    #[cfg(not(gorge_loom))]
+    pub(crate) fn at_rest(&self, standings: &impl Standings) -> Option<u64> {
+        if self.free() != self.limit() {
+            return None;
+        }
+        self.with(|state| {
+            let rests = |number| standings.of(number).load(Ordering::Acquire) == IDLE;
+            let all_rest = state.free == state.limit && (1..=state.numbers).all(rests);
+            all_rest.then_some(state.given)
+        })
+    }
+
     /// Whether a machine sleeps that could be woken to search.
     pub(crate) fn has_idle(&self) -> bool {
         self.with(|state| !state.idle.is_empty())
@@ -259,7 +285,7 @@ impl Permits {
                     None => return Grant::NoThread,
                 },
             };
-            state.free -= 1;
+            state.take_free();
             standings.of(number).store(standing, Ordering::Release);
             grant
         })
@@ -269,6 +295,7 @@ impl Permits {
     pub(crate) fn admit(&self, standings: &impl Standings) -> Option<u32> {
         self.with(|state| {
             let number = state.take_number()?;
+            state.given += 1;
             standings.of(number).store(LOST, Ordering::Release);
             Some(number)
         })
@@ -311,31 +338,18 @@ impl Permits {
     }
 
     /// Machine: gives its permit up, if it still has one, and goes to sleep.
-    /// Returns the machine that got the permit, to be unparked. Without a poller,
-    /// the caller is it now.
-    pub(crate) fn lie_down(&self, number: u32, standings: &impl Standings) -> Option<u32> {
+    /// Without a poller, the caller is it now.
+    pub(crate) fn lie_down(&self, number: u32, standings: &impl Standings) -> Rest {
         self.with(|state| {
-            let standing = standings.of(number).swap(IDLE, Ordering::AcqRel);
             state.add_idle(number);
-            if standing == ACTIVE {
-                state.release(standings)
-            } else {
-                None
-            }
+            state.rest(number, standings)
         })
     }
 
     /// As [`lie_down`](Permits::lie_down), for a machine that no search may wake
     /// and that does not poll.
-    pub(crate) fn lie_down_apart(&self, number: u32, standings: &impl Standings) -> Option<u32> {
-        self.with(|state| {
-            let standing = standings.of(number).swap(IDLE, Ordering::AcqRel);
-            if standing == ACTIVE {
-                state.release(standings)
-            } else {
-                None
-            }
-        })
+    pub(crate) fn lie_down_apart(&self, number: u32, standings: &impl Standings) -> Rest {
+        self.with(|state| state.rest(number, standings))
     }
 
     /// Machine without a permit: takes a free one if it wants one. If there is
@@ -356,7 +370,7 @@ impl Permits {
                     Rise::Granted
                 }
                 _ if wants && state.free > 0 => {
-                    state.free -= 1;
+                    state.take_free();
                     state.forget(number);
                     standing.store(ACTIVE, Ordering::Release);
                     Rise::Active

@@ -117,7 +117,13 @@ impl Machine {
             parker.park(limit);
             return;
         };
-        if due == NEVER || !shared.clock.jump_to(due) {
+        let is_over = due == NEVER && shared.config.simulated && {
+            let pause = || parker.park(Some(LOOK_AGAIN));
+            shared.look_before_sleep(pause)
+        };
+        if is_over {
+            // There was a deadlock, or there is something to do.
+        } else if due == NEVER || !shared.clock.jump_to(due) {
             let rest = match due {
                 NEVER => None,
                 due => Some(Duration::from_nanos(due.saturating_sub(shared.clock.now()))),
@@ -160,6 +166,7 @@ impl Machine {
             if handed.is_none() && !shared.is_over() {
                 shared.look_after_release();
             }
+            shared.look_again();
         }
     }
 

@@ -9,6 +9,7 @@ use super::steal::settle;
 use super::threads::Threads;
 use crate::blocking::BlockingPool;
 use crate::builder::MAX_PROCS;
+use crate::deadlock::{DeadlockDetection, Deadlocks, OwnThreads};
 use crate::goroutine::{GRef, NO_HOME, Store};
 use crate::monitor::Monitor;
 use crate::netpoll::Netpoll;
@@ -47,6 +48,17 @@ pub(crate) struct Config {
     pub(crate) simulated: bool,
     pub(crate) records_events: bool,
     pub(crate) traceback: Traceback,
+    pub(crate) deadlock_detection: DeadlockDetection,
+}
+
+/// How waiting for the end of all goroutines ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// All have ended.
+    Complete,
+    TimedOut,
+    /// Those that are left can never end.
+    Hopeless,
 }
 
 /// See the module's description.
@@ -64,12 +76,14 @@ pub(crate) struct Shared {
     pub(crate) threads: Threads,
     pub(super) global: Injector<Queued>,
     pub(crate) monitor: Monitor,
+    pub(crate) deadlocks: Deadlocks,
     pub(crate) events: Option<EventLog>,
     next_id: AtomicU64,
     /// Goroutines spawned from outside, which no processor counts.
     spawned_outside: AtomicU64,
     shutting_down: AtomicBool,
-    /// Signalled when the last goroutine has ended during a shutdown.
+    /// Signalled when the last goroutine has ended during a shutdown, or none that is
+    /// left ever will.
     all_ended: (Mutex<()>, Condvar),
     this: Weak<Shared>,
 }
@@ -81,11 +95,17 @@ impl Shared {
         } else {
             StackPool::new(config.stack_reserve)?
         };
+        let threads = Arc::new(OwnThreads::default());
         Ok(Arc::new_cyclic(|this| Shared {
             store: Store::default(),
             clock: Clock::start(config.simulated),
             netpoll: Netpoll::default(),
-            blocking: BlockingPool::new(config.max_blocking_threads, config.thread_name.clone()),
+            blocking: BlockingPool::new(
+                config.max_blocking_threads,
+                config.thread_name.clone(),
+                Arc::clone(&threads),
+            ),
+            deadlocks: Deadlocks::new(config.deadlock_detection, threads),
             stacks,
             segments: StackClasses::new(),
             slots: Slots::new(config.max_threads.max(machines_min(MAX_PROCS)), config.seed),
@@ -103,7 +123,7 @@ impl Shared {
         }))
     }
 
-    pub(super) fn weak(&self) -> &Weak<Shared> {
+    pub(crate) fn weak(&self) -> &Weak<Shared> {
         &self.this
     }
 
@@ -292,26 +312,39 @@ impl Shared {
         }
     }
 
-    /// Waits until no goroutine is left. False when `timeout` came first.
-    pub(crate) fn wait_all_ended(&self, timeout: Duration) -> bool {
-        let mut guard = self.all_ended.0.lock();
+    /// Waits until no goroutine is left, for a time at most, and not for some that
+    /// cannot end.
+    pub(crate) fn wait_all_ended(&self, timeout: Duration) -> End {
+        let _awaiting = self.begin_awaiting_end();
+        let (lock, changed) = &self.all_ended;
+        let mut guard = lock.lock();
         let deadline = crate::time::deadline(timeout);
-        while self.unretired() != 0 {
+        let mut is_time_over = false;
+        loop {
+            if self.unretired() == 0 {
+                return End::Complete;
+            }
+            if self.deadlocks.is_hopeless() {
+                return End::Hopeless;
+            }
+            if is_time_over {
+                return End::TimedOut;
+            }
             match deadline {
-                None => self.all_ended.1.wait(&mut guard),
+                None => changed.wait(&mut guard),
                 Some(deadline) => {
-                    if self
-                        .all_ended
-                        .1
-                        .wait_until(&mut guard, deadline)
-                        .timed_out()
-                    {
-                        return self.unretired() == 0;
-                    }
+                    is_time_over = changed.wait_until(&mut guard, deadline).timed_out()
                 }
             }
         }
-        true
+    }
+
+    /// The goroutines that are left in a shutdown can never end: nobody waits for
+    /// them any more.
+    pub(crate) fn give_up_end(&self) {
+        self.deadlocks.lose_hope();
+        let _guard = self.all_ended.0.lock();
+        self.all_ended.1.notify_all();
     }
 
     /// Whether a machine that finds nothing to do should end.
@@ -355,6 +388,10 @@ impl Crew for Shared {
 
     fn is_ending(&self) -> bool {
         self.is_over()
+    }
+
+    fn lost_one_rests(&self) {
+        self.look_again();
     }
 
     fn unpark(&self, handed: Option<u32>) {

@@ -68,7 +68,11 @@ pub(crate) trait Sleeper {
     fn rest(&self, left_work: bool, may_end: bool) -> bool {
         let crew = self.crew();
         self.end_tenure();
-        crew.unpark(crew.permits().lie_down(self.number(), crew));
+        let rest = crew.permits().lie_down(self.number(), crew);
+        crew.unpark(rest.handed);
+        if rest.was_lost {
+            crew.lost_one_rests();
+        }
         if self.searching().replace(false) {
             crew.permits().stop_search();
         }
@@ -198,9 +202,13 @@ pub(crate) trait Sleeper {
     /// has another one when there is something to run, or the runtime is over.
     fn rest_apart(&self) {
         let crew = self.crew();
-        match crew.permits().lie_down_apart(self.number(), crew) {
+        let rest = crew.permits().lie_down_apart(self.number(), crew);
+        match rest.handed {
             None => crew.look_after_release(),
             handed => crew.unpark(handed),
+        }
+        if rest.was_lost {
+            crew.lost_one_rests();
         }
         while !self.has_homed_work() && !self.is_over() {
             if self.announce_sleep() && !self.is_over() {

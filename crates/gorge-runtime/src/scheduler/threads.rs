@@ -137,6 +137,7 @@ impl Shared {
 
 /// A thread's life.
 fn live(shared: Arc<Shared>, number: u32, is_dedicated: bool) {
+    let _member = shared.deadlocks.threads.enter();
     let _alternate = fault::AlternateStack::install();
     sleep_precisely();
     *shared.slots.get(number).thread.lock() = Some(ThreadClock::of_this_thread());

@@ -1,7 +1,7 @@
 //! Runs a test body in every setting: both placements, one processor and more.
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
-use gorge_runtime::Runtime;
+use gorge_runtime::{Builder, Runtime};
 
 /// A runtime's configuration, for messages.
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +12,12 @@ pub(crate) struct Setting {
 
 impl Setting {
     pub(crate) fn runtime(self) -> Runtime {
-        let builder = Runtime::builder().max_procs(self.procs);
+        self.runtime_with(|builder| builder)
+    }
+
+    /// With further options.
+    pub(crate) fn runtime_with(self, options: impl FnOnce(Builder) -> Builder) -> Runtime {
+        let builder = options(Runtime::builder().max_procs(self.procs));
         let builder = if self.migrating {
             // SAFETY: the tests' goroutines hold no reference into a
             // thread-local and no thread-bound value across a park point.

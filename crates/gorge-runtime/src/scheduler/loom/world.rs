@@ -113,7 +113,7 @@ impl World {
     /// Starts a machine that is about to sleep.
     pub(super) fn add_idle_machine(&self) -> u32 {
         let number = self.permits.admit(self).unwrap();
-        assert_eq!(self.permits.lie_down(number, self), None);
+        assert_eq!(self.permits.lie_down(number, self).handed, None);
         self.spawn(number, Machine::sleep_at_first);
         number
     }

@@ -1,7 +1,7 @@
 //! What the permits' lock protects: how many are free, and who sleeps or waits in
 //! which order.
 
-use super::{ACTIVE, Standings, machines_min};
+use super::{ACTIVE, IDLE, LOST, Rest, Standings, machines_min};
 use crate::primitive::atomic::Ordering;
 use std::collections::VecDeque;
 
@@ -9,6 +9,8 @@ use std::collections::VecDeque;
 pub(super) struct State {
     pub(super) free: usize,
     pub(super) limit: usize,
+    /// How many permits were given out, and machines admitted without one.
+    pub(super) given: u64,
     /// Machines that sleep or are about to, the latest last.
     pub(super) idle: Vec<u32>,
     /// Machines that wait for a permit, the first first.
@@ -39,6 +41,7 @@ impl State {
         State {
             free: limit,
             limit,
+            given: 0,
             idle: Vec::new(),
             wanting: VecDeque::new(),
             poller: None,
@@ -63,6 +66,22 @@ impl State {
     pub(super) fn add_idle(&mut self, number: u32) {
         self.idle.push(number);
         self.poller.get_or_insert(number);
+    }
+
+    /// Takes a permit that nobody holds.
+    pub(super) fn take_free(&mut self) {
+        self.free -= 1;
+        self.given += 1;
+    }
+
+    /// A machine goes to sleep.
+    pub(super) fn rest(&mut self, number: u32, standings: &impl Standings) -> Rest {
+        let standing = standings.of(number).swap(IDLE, Ordering::AcqRel);
+        let has_permit = standing == ACTIVE;
+        Rest {
+            handed: has_permit.then(|| self.release(standings)).flatten(),
+            was_lost: standing == LOST,
+        }
     }
 
     /// Gives a permit to the first machine that is wanting, or makes it free.

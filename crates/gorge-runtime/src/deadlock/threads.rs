@@ -1,0 +1,127 @@
+//! Which threads of the process are a runtime's own.
+//!
+//! Threads enter their id themselves when they start, and take it out before they
+//! end, so an id in the list is that of a thread that exists. A thread that is
+//! about to start, or to end, thus counts as foreign for a moment: a deadlock may
+//! then be found a moment later, but none is that does not exist.
+
+use parking_lot::Mutex;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+
+const TASKS: &str = "/proc/self/task";
+
+/// A thread's number in the kernel.
+pub(super) type ThreadId = libc::c_long;
+
+/// The threads of one runtime: workers, blocking pool, monitor.
+#[derive(Default)]
+pub(crate) struct OwnThreads(Mutex<Ids>);
+
+#[derive(Default)]
+struct Ids {
+    ids: Vec<ThreadId>,
+    /// How often one was taken out.
+    gone: u64,
+}
+
+/// The calling thread is one of the runtime's, until this is dropped.
+pub(crate) struct Member {
+    threads: Arc<OwnThreads>,
+    id: ThreadId,
+}
+
+/// The number of the calling thread.
+pub(super) fn this_thread() -> ThreadId {
+    // SAFETY: no precondition.
+    unsafe { libc::syscall(libc::SYS_gettid) }
+}
+
+impl OwnThreads {
+    /// For a thread that has just started.
+    pub(crate) fn enter(self: &Arc<Self>) -> Member {
+        let id = this_thread();
+        self.0.lock().ids.push(id);
+        Member {
+            threads: Arc::clone(self),
+            id,
+        }
+    }
+
+    /// Whether all threads of the process are these, or among `others`. Not if
+    /// that cannot be found out.
+    pub(super) fn are_alone_with(&self, others: &[ThreadId]) -> bool {
+        let (mut known, gone) = {
+            let own = self.0.lock();
+            (own.ids.clone(), own.gone)
+        };
+        known.extend(others);
+        known.sort_unstable();
+        let is_known = |id: &ThreadId| known.binary_search(id).is_ok();
+        let Some(all) = listing() else { return false };
+        // The second time: nobody has ended whose number a new thread may have got.
+        all.iter().all(is_known) && self.0.lock().gone == gone
+    }
+}
+
+/// The threads of the process. `None` if one of them ended or started meanwhile:
+/// the kernel may then skip another one.
+fn listing() -> Option<Vec<ThreadId>> {
+    let before = count()?;
+    let mut all = Vec::with_capacity(before);
+    for entry in fs::read_dir(TASKS).ok()? {
+        all.push(entry.ok()?.file_name().to_str()?.parse().ok()?);
+    }
+    (all.len() == before && count()? == before).then_some(all)
+}
+
+/// How many threads there are: the folder has a link for each, and two of its own.
+fn count() -> Option<usize> {
+    let links = fs::metadata(TASKS).ok()?.nlink();
+    usize::try_from(links).ok()?.checked_sub(2)
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let mut own = self.threads.0.lock();
+        if let Some(place) = own.ids.iter().position(|id| *id == self.id) {
+            own.ids.swap_remove(place);
+            own.gone += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "threads are what is tested")]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::thread;
+
+    #[test]
+    fn a_harness_is_foreign() {
+        let threads = Arc::new(OwnThreads::default());
+        let _member = threads.enter();
+        // The harness's main thread waits for this one.
+        assert!(!threads.are_alone_with(&[]));
+    }
+
+    #[test]
+    fn a_listing_has_every_thread_that_stays() {
+        let (send, receive) = mpsc::channel();
+        let (stop, stopped) = mpsc::channel::<()>();
+        let other = thread::spawn(move || {
+            send.send(this_thread()).expect("it listens");
+            assert!(stopped.recv().is_err(), "until the other side is gone");
+        });
+        let id = receive.recv().expect("it is sent");
+        let mut found = None;
+        while found.is_none() {
+            found = listing();
+        }
+        assert!(found.expect("just found").contains(&id));
+        drop(stop);
+        other.join().expect("it ends");
+    }
+}
