@@ -1,9 +1,13 @@
 //! The end of a runtime: nothing is left running, nothing is freed too early.
 
+#![allow(clippy::disallowed_types, reason = "a lock that is held for a moment")]
+
 mod common;
 
 use common::{in_each_setting, wait_for};
-use gorge_runtime::{Runtime, blocking, go, goroutine, time, yield_now};
+use gorge_runtime::{
+    DeadlockDetection, GoroutineDump, Runtime, blocking, go, goroutine, time, yield_now,
+};
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -178,4 +182,97 @@ fn creating_and_dropping_runtimes_leaks_no_thread() {
     }
     // Idle pool threads end when they are told; other tests run threads too.
     wait_for(|| threads() <= before + 40);
+}
+
+#[test]
+fn shutting_down_says_that_all_have_stopped() {
+    in_each_setting(|_| ());
+    for procs in [1, 3] {
+        let runtime = Runtime::builder().max_procs(procs);
+        let runtime = runtime.build().expect("a runtime");
+        let drops = Arc::new(AtomicUsize::new(0));
+        for _ in 0..100 {
+            let counted = Counted(drops.clone());
+            runtime.go(move || {
+                let _counted = counted;
+                goroutine::park_forever();
+            });
+        }
+        let end = runtime.shutdown(Duration::from_secs(60));
+        assert!(end.is_ok(), "{end:?}");
+        assert_eq!(drops.load(Ordering::SeqCst), 100);
+    }
+}
+
+#[test]
+fn shutting_down_names_those_that_would_not_stop() {
+    let runtime = Runtime::builder().max_procs(2).build().expect("a runtime");
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let named = goroutine::Builder::new().name("busy");
+    let started = runtime.run(|| {
+        let busy = named.spawn(move || blocking(move || assert!(held.recv().is_err())));
+        let busy = busy.expect("spawned");
+        while !runtime.dump().to_string().contains("[blocking]") {
+            yield_now();
+        }
+        busy
+    });
+    let error = runtime.shutdown(Duration::from_millis(50));
+    let error = error.expect_err("one is left");
+    assert!(!error.is_hopeless());
+    assert_eq!(error.goroutines().len(), 1);
+    let text = error.to_string();
+    let headline = "1 goroutine did not stop within 0.05 s of the runtime's shutdown";
+    assert!(text.starts_with(headline), "{text}");
+    assert!(text.contains(" [blocking] \"busy\":\n"), "{text}");
+    drop(release);
+    started.join().expect("it ended, since its closure did");
+}
+
+#[test]
+fn shutting_down_does_not_wait_for_what_can_never_end() {
+    struct Stuck;
+    impl Drop for Stuck {
+        fn drop(&mut self) {
+            goroutine::park_forever();
+        }
+    }
+    for procs in [1, 3] {
+        let builder = Runtime::builder().max_procs(procs);
+        let builder = builder.deadlock_detection(DeadlockDetection::Always);
+        let runtime = builder.build().expect("a runtime");
+        for index in 0..10 {
+            runtime.go(move || {
+                let _stuck = (index == 0).then_some(Stuck);
+                goroutine::park_forever();
+            });
+        }
+        let are_asleep = |it: GoroutineDump| it.goroutines().iter().all(|it| it.state.is_waiting());
+        wait_for(|| are_asleep(runtime.dump()));
+        let start = time::now();
+        let error = runtime.shutdown(Duration::from_secs(3600));
+        let error = error.expect_err("one is left");
+        assert!(error.is_hopeless(), "{error}");
+        assert_eq!(error.goroutines().len(), 1);
+        assert!(time::now() - start < Duration::from_secs(60));
+    }
+}
+
+#[test]
+fn shutting_down_on_one_of_its_own_goroutines_is_an_error() {
+    let runtime = Runtime::builder().max_procs(2).build().expect("a runtime");
+    let shared = Arc::new(std::sync::Mutex::new(None));
+    let inner = shared.clone();
+    let handle = runtime.go(move || {
+        let own: Runtime = loop {
+            let taken = inner.lock().expect("not poisoned").take();
+            match taken {
+                Some(runtime) => break runtime,
+                None => yield_now(),
+            }
+        };
+        own.shutdown(Duration::from_secs(3600)).is_err()
+    });
+    *shared.lock().expect("not poisoned") = Some(runtime);
+    assert!(handle.join().expect("it returned"));
 }

@@ -1,0 +1,178 @@
+//! Deadlocks on locks and wait groups: found, told, and left behind without delay.
+
+#![allow(clippy::disallowed_methods, reason = "what is tested takes real time")]
+
+use gorge_runtime::park::WaitReason;
+use gorge_runtime::{
+    DeadlockDetection, DeadlockReport, GoroutineState, RunError, Runtime, go, goroutine,
+};
+use gorge_sync::{Mutex, WaitGroup};
+use std::env;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const CASE: &str = "GORGE_DEADLOCK_CASE";
+
+fn runtime(migrating: bool) -> Runtime {
+    let builder = Runtime::builder().max_procs(2);
+    let builder = builder.deadlock_detection(DeadlockDetection::Always);
+    let builder = if migrating {
+        // SAFETY: the tests' goroutines hold no reference into a thread-local and
+        // no thread-bound value across a park point.
+        unsafe { builder.migrating() }
+    } else {
+        builder
+    };
+    builder.build().expect("a runtime")
+}
+
+#[track_caller]
+fn report_of(result: Result<(), RunError>) -> DeadlockReport {
+    match result {
+        Err(RunError::Deadlock(report)) => report,
+        other => panic!("no deadlock: {other:?}"),
+    }
+}
+
+/// Two goroutines that take two mutexes in opposite order, each after the other
+/// has its first one.
+fn embrace() -> [gorge_runtime::JoinHandle<()>; 2] {
+    let mutexes = Arc::new([Mutex::new(()), Mutex::new(())]);
+    let both_have_one = WaitGroup::new();
+    both_have_one.add(2);
+    [0, 1].map(|first| {
+        let (mutexes, both_have_one) = (mutexes.clone(), both_have_one.clone());
+        go(move || {
+            let _first = mutexes[first].lock();
+            both_have_one.done();
+            both_have_one.wait();
+            let _second = mutexes[1 - first].lock();
+        })
+    })
+}
+
+#[test]
+fn a_wait_group_that_never_reaches_zero() {
+    for migrating in [false, true] {
+        let runtime = runtime(migrating);
+        let report = report_of(runtime.try_run(|| {
+            let group = WaitGroup::new();
+            group.add(2);
+            let others = [(); 3].map(|()| {
+                let group = group.clone();
+                go(move || group.wait())
+            });
+            group.done();
+            group.wait();
+            others
+                .into_iter()
+                .for_each(|it| it.join().expect("it ends"));
+        }));
+        let goroutines = report.dump().goroutines();
+        assert_eq!(goroutines.len(), 4);
+        for goroutine in goroutines {
+            let state = GoroutineState::Waiting(WaitReason::WaitGroup);
+            assert_eq!(goroutine.state, state);
+            assert_eq!(report.waiters(goroutine.object).len(), 4);
+        }
+        let text = report.to_string();
+        assert!(text.contains(", as goroutines "), "{text}");
+        drop(runtime);
+    }
+}
+
+#[test]
+fn two_mutexes_in_opposite_order() {
+    for migrating in [false, true] {
+        let runtime = runtime(migrating);
+        let report = report_of(runtime.try_run(|| {
+            for goroutine in embrace() {
+                goroutine.join().expect("it ends");
+            }
+        }));
+        let state = GoroutineState::Waiting(WaitReason::MutexLock);
+        let goroutines = report.dump().goroutines().iter();
+        let stuck: Vec<_> = goroutines.filter(|it| it.state == state).collect();
+        assert_eq!(stuck.len(), 2);
+        assert_ne!(stuck[0].object, stuck[1].object);
+        // They cannot be cancelled, and nobody can wake them: not waited for.
+        let start = Instant::now();
+        let error = runtime.shutdown(Duration::from_secs(60));
+        let error = error.expect_err("two are left");
+        assert!(start.elapsed() < Duration::from_secs(20));
+        assert!(error.is_hopeless());
+        assert_eq!(error.goroutines().len(), 2);
+        let text = error.to_string();
+        assert!(text.starts_with("2 goroutines cannot stop in "), "{text}");
+        assert!(text.contains(" [sync.Mutex.Lock]:\n"), "{text}");
+    }
+}
+
+#[test]
+fn a_lock_that_comes_back_in_the_unwinding_lets_the_main_go() {
+    for migrating in [false, true] {
+        let runtime = runtime(migrating);
+        for _ in 0..20 {
+            report_of(runtime.try_run(|| {
+                let mutex = Mutex::new(());
+                goroutine::scope(|scope| {
+                    let _guard = mutex.lock();
+                    scope.spawn(|| drop(mutex.lock()));
+                    goroutine::park_forever();
+                });
+            }));
+        }
+        assert!(runtime.shutdown(Duration::from_secs(60)).is_ok());
+    }
+}
+
+#[test]
+fn mains_that_cannot_be_unwound_end_the_process() {
+    for case in ["main", "scope", "locked"] {
+        for placement in ["homed", "migrating"] {
+            let output = Command::new(env::current_exe().expect("this test"))
+                .args(["--exact", "the_child", "--nocapture"])
+                .env(CASE, format!("{case} {placement}"))
+                .output()
+                .expect("it starts");
+            let text = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{case} {placement}: {text}");
+            let headline = "fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [";
+            assert!(text.starts_with(headline), "{text}");
+            assert!(text.contains("\ngoroutine 1 cannot be unwound: "), "{text}");
+            assert!(text.contains(" [sync.Mutex.Lock]:"), "{text}");
+            assert_eq!(text.contains("after the cancel"), case == "scope", "{text}");
+        }
+    }
+}
+
+/// Not a test of its own: the body of the child process.
+#[test]
+fn the_child() {
+    let Ok(case) = env::var(CASE) else { return };
+    let (case, placement) = case.split_once(' ').expect("a case and a placement");
+    let runtime = runtime(placement == "migrating");
+    match case {
+        "main" => runtime.run(|| {
+            let mutex = Mutex::new(());
+            let _first = mutex.lock();
+            let _second = mutex.lock();
+        }),
+        "scope" => runtime.run(|| {
+            let mutex = Mutex::new(());
+            let _guard = mutex.lock();
+            goroutine::scope(|scope| drop(scope.spawn(|| drop(mutex.lock()))));
+        }),
+        "locked" => {
+            // Nor can it be printed through what a sleeping goroutine has locked.
+            runtime.run(|| {
+                let _stderr = std::io::stderr().lock();
+                let mutex = Mutex::new(());
+                let _first = mutex.lock();
+                let _second = mutex.lock();
+            });
+        }
+        _ => unreachable!("cases are named above"),
+    }
+}
