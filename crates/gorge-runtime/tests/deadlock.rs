@@ -206,16 +206,19 @@ fn pinned_goroutines_that_are_stuck() {
 #[test]
 fn all_mains_get_the_report() {
     in_each_setting(|runtime| {
+        let is_awake = &AtomicUsize::new(0);
         let reports: Vec<_> = thread::scope(|scope| {
-            // Held awake until all are there.
-            let keeper = scope.spawn(|| {
+            // Held awake from before the others come until all are there.
+            let keeper = scope.spawn(move || {
                 runtime.try_run(|| {
+                    is_awake.store(1, Ordering::SeqCst);
                     while runtime.num_goroutines() < 4 {
                         goroutine::sleep(Duration::from_micros(100));
                     }
                     goroutine::park_forever();
                 })
             });
+            common::wait_for(|| is_awake.load(Ordering::SeqCst) == 1);
             let run = || report_of(runtime.try_run(|| goroutine::park_forever()));
             let threads = [(); 3].map(|()| scope.spawn(run));
             let reports = threads.map(|it| it.join().expect("a report"));

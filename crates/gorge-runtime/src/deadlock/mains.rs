@@ -156,6 +156,10 @@ impl Drop for Lending<'_> {
         let place = state.mains.iter().position(|main| main.key == self.key);
         let main = place.map(|place| state.mains.swap_remove(place));
         drop(state);
+        if main.as_ref().is_some_and(|main| main.goroutine.is_none()) {
+            // Its start failed: it stood in the way of a look.
+            self.shared.look_again();
+        }
         // Its handle may be the last one.
         drop(main);
     }
