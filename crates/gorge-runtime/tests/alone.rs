@@ -143,7 +143,7 @@ impl Drop for Stuck {
 
 fn expect_deadlock(runtime: &Runtime) {
     let result = runtime.try_run(|| {
-        let helper = go(|| blocking(|| goroutine::current()));
+        let helper = go(|| blocking(goroutine::current));
         drop(helper.join());
         goroutine::pin(|| go(|| ()).join().expect("a value"));
         goroutine::park_forever();
@@ -199,7 +199,7 @@ fn wait_for_thread(runtime: &Runtime, round: u64) {
             }));
         }
         _ => {
-            let child = go(|| goroutine::park());
+            let child = go(goroutine::park);
             let target = child.goroutine().clone();
             let thread = thread::spawn(move || {
                 thread::sleep(pause);

@@ -87,7 +87,7 @@ fn a_main_that_waits_for_nobody_is_unwound_and_reported() {
 #[test]
 fn run_panics_with_the_report() {
     in_each_setting(|runtime| {
-        let run = || runtime.run(|| goroutine::park());
+        let run = || runtime.run(goroutine::park);
         let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("a deadlock");
         let text = panic.downcast_ref::<String>().expect("a text");
         assert!(text.starts_with(HEADLINE), "{text}");
@@ -98,7 +98,7 @@ fn run_panics_with_the_report() {
 #[test]
 fn a_panic_is_no_deadlock() {
     in_each_setting(|runtime| {
-        let error = runtime.try_run(|| panic!("on purpose")).map(|()| ());
+        let error = runtime.try_run(|| panic!("on purpose"));
         match error {
             Err(RunError::Panicked(error)) => assert!(error.is_panic()),
             other => panic!("{other:?}"),
@@ -172,7 +172,7 @@ fn a_goroutine_that_joins_one_that_waits_for_main() {
     in_each_setting(|runtime| {
         let report = report_of(runtime.try_run(|| {
             let main = goroutine::current();
-            let waits = go(|| goroutine::park());
+            let waits = go(goroutine::park);
             let joins = go(move || {
                 waits.join().expect("it ends");
                 main.unpark();
@@ -197,7 +197,7 @@ fn pinned_goroutines_that_are_stuck() {
         assert_eq!(report.dump().goroutines().len(), 1);
         let report = report_of(runtime.try_run(|| {
             let child = go(|| goroutine::pin(|| goroutine::park_forever()));
-            goroutine::pin(|| child.join().map(|()| ()).expect("it ends"));
+            goroutine::pin(|| child.join().expect("it ends"));
         }));
         assert_eq!(report.dump().goroutines().len(), 2);
     });
@@ -222,7 +222,7 @@ fn all_mains_get_the_report() {
             let run = || report_of(runtime.try_run(|| goroutine::park_forever()));
             let threads = [(); 3].map(|()| scope.spawn(run));
             let reports = threads.map(|it| it.join().expect("a report"));
-            let kept = report_of(keeper.join().expect("a result").map(|()| ()));
+            let kept = report_of(keeper.join().expect("a result"));
             reports.into_iter().chain([kept]).collect()
         });
         for report in reports {
