@@ -1,4 +1,5 @@
 //! Deadlocks on channels: found, and told with what each goroutine waits for.
+#![cfg(not(gorge_loom))]
 
 use gorge_channel::{bounded, unbounded};
 use gorge_runtime::park::WaitReason;

@@ -1,5 +1,5 @@
 //! Deadlocks on locks and wait groups: found, told, and left behind without delay.
-
+#![cfg(not(gorge_loom))]
 #![allow(clippy::disallowed_methods, reason = "what is tested takes real time")]
 
 use gorge_runtime::park::WaitReason;
