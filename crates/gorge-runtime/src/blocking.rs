@@ -2,8 +2,17 @@
 //!
 //! A homed goroutine's worker is the home of others, so [`blocking`] parks the
 //! goroutine and runs the closure on a thread of the pool. The job lies on the
-//! goroutine's stack: it is valid because the goroutine cannot leave its wait
-//! before the pool has woken it; a cancel stays pending meanwhile.
+//! goroutine's stack: the goroutine stays until the pool has woken it, or until it
+//! has taken the job back out of the line.
+//!
+//! A cancel ends the wait of a goroutine whose job is in line. Whether it still is
+//! there the goroutine finds out under the pool's lock, under which a thread takes
+//! a job, and also reports it ended. If a thread has it, the goroutine waits
+//! again, for its end, and the cancel stays pending.
+//!
+//! The lost wake-up to fear: the job ends when the goroutine is awake because of a
+//! cancel, and finds nobody to wake. It leaves word in the job, where the goroutine
+//! looks, under the lock, before it waits again.
 //!
 //! A goroutine that may move keeps its thread, if that is nobody's home, and runs
 //! the closure right there. If that takes long, the monitor gives the thread's
@@ -16,12 +25,12 @@ use crate::cancel;
 use crate::deadlock::OwnThreads;
 use crate::goroutine::{NO_HOME, check_may_park};
 use crate::panics;
-use crate::park::{self, CancelMode, Outcome, Wait, WaitReason, Waiter};
+use crate::park::{self, CancelMode, Claim, Outcome, Refused, Wait, WaitReason, Waiter};
 use crate::preempt;
 use crate::scheduler::{Machine, Shared, current};
 use crate::stack;
 use crate::trace::{self, Event};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,8 +61,8 @@ const STACK_BYTES: usize = 1 << 20;
 ///
 /// # Cancellation
 ///
-/// Delivers a cancel before `f` begins. One that comes later stays pending
-/// until `f` has returned.
+/// Delivers a cancel before `f` begins, also while it waits for a thread: `f` is
+/// dropped unrun. One that comes later stays pending until `f` has returned.
 ///
 /// # Examples
 ///
@@ -119,24 +128,30 @@ where
         errand: NonNull::from(&mut errand).cast(),
         runtime: Arc::downgrade(machine.shared()),
         waiter: Cell::new(None),
+        end: Cell::new(None),
+        number: Cell::new(0),
     };
-    let handed = Handed(NonNull::from(&job));
     let wait = Wait {
         reason: WaitReason::Blocking,
         object: 0,
         deadline: None,
-        cancel: CancelMode::Withhold,
+        cancel: CancelMode::Deliver,
     };
-    // SAFETY: `commit` hands the job to the pool, which uses it before it
-    // wakes this goroutine and not after; nothing else ends the wait.
+    // SAFETY: `commit` hands the job, with the waiter, to the pool. Whoever reports
+    // the job's end takes the waiter out, and otherwise it is taken back below.
     let parked = unsafe {
         park::park(
             wait,
             |waiter| job.waiter.set(Some(waiter)),
-            || pool.submit(handed),
+            || pool.submit(&job),
         )
     };
-    if parked == Ok(Outcome::Closed) {
+    let outcome = match parked {
+        Ok(Outcome::Cancelled) => after_cancel(&pool, &job),
+        Ok(outcome) => Some(outcome),
+        Err(Refused) => None,
+    };
+    if outcome == Some(Outcome::Closed) {
         // Not one thread could be started: this one has to do.
         // SAFETY: the pool gave the job back unrun.
         unsafe { (job.run)(job.errand) };
@@ -144,7 +159,35 @@ where
     match errand.result {
         Some(Ok(value)) => value,
         Some(Err(panic)) => panics::resume(panic),
-        None => unreachable!("the pool wakes a goroutine after it ran its job"),
+        // The unwinding drops the closure.
+        None => cancel::deliver(),
+    }
+}
+
+/// For a goroutine whose wait a cancel has ended: takes its job back, or waits for
+/// its end. `None` if it was taken back.
+fn after_cancel(pool: &BlockingPool, job: &Job) -> Option<Outcome> {
+    if pool.withdraw(job) {
+        return None;
+    }
+    let wait = Wait {
+        reason: WaitReason::Blocking,
+        object: 0,
+        deadline: None,
+        cancel: CancelMode::Withhold,
+    };
+    let waiter = Cell::new(None);
+    let publish = |this| waiter.set(Some(this));
+    let commit = || {
+        waiter
+            .get()
+            .map_or((), |waiter| pool.expect_end(job, waiter))
+    };
+    // SAFETY: whoever reports the job's end takes the waiter out; nothing else ends
+    // the wait.
+    match unsafe { park::park(wait, publish, commit) } {
+        Ok(outcome) => Some(outcome),
+        Err(Refused) => unreachable!("the first wait was not refused"),
     }
 }
 
@@ -160,15 +203,22 @@ struct Job {
     errand: NonNull<()>,
     /// Where a spawn in the closure goes.
     runtime: Weak<Shared>,
+    /// The rest is touched under the pool's lock, once the job was submitted. Who
+    /// is to be woken at the end.
     waiter: Cell<Option<Waiter>>,
+    /// How the job has ended: it was run, or there is no thread for it.
+    end: Cell<Option<Outcome>>,
+    /// Its number in the line.
+    number: Cell<u64>,
 }
 
 /// A job on its way to a thread of the pool.
 #[derive(Clone, Copy)]
 struct Handed(NonNull<Job>);
 
-// SAFETY: closure and result are `Send` by `blocking`'s bounds, and only one
-// side uses the job at a time: the goroutine is parked until it is woken.
+// SAFETY: closure and result are `Send` by `blocking`'s bounds, and the goroutine
+// leaves them alone until the job has ended, or was taken back; what both sides use
+// is touched under the pool's lock.
 unsafe impl Send for Handed {}
 
 /// # Safety
@@ -184,10 +234,10 @@ unsafe fn run<F: FnOnce() -> T, T>(errand: NonNull<()>) {
 }
 
 impl Handed {
-    /// Runs the job and wakes its goroutine.
+    /// Runs the job.
     fn run(self) {
-        // SAFETY: the goroutine that owns the job is parked until it is woken
-        // below, so its job is valid, and its runtime alive.
+        // SAFETY: a thread has the job, so its goroutine stays until it has seen
+        // the end, under the lock: the job is valid, and the closure the thread's.
         unsafe {
             let job = self.0.as_ref();
             match job.runtime.upgrade() {
@@ -195,20 +245,17 @@ impl Handed {
                 None => (job.run)(job.errand),
             }
         }
-        self.wake(Outcome::Woken(0));
     }
 
-    /// Wakes the goroutine.
-    fn wake(self, outcome: Outcome) {
-        // SAFETY: as above. The waiter is still published, because nothing but
-        // this ends the wait, so the claim succeeds.
-        let claim = unsafe {
-            let waiter = self.0.as_ref().waiter.take();
-            waiter.and_then(|waiter| waiter.claim(outcome))
-        };
-        match claim {
-            Some(claim) => claim.wake(),
-            None => unreachable!("nobody else wakes a goroutine that waits for its job"),
+    /// Under the pool's lock: says how the job has ended. The caller wakes the
+    /// goroutine. If there is no claim, it is awake because of a cancel, and the
+    /// job may be gone as soon as the lock is released.
+    fn end(self, how: Outcome) -> Option<Claim> {
+        // SAFETY: as in `run`; a waiter that is found here was not taken back.
+        unsafe {
+            let job = self.0.as_ref();
+            job.end.set(Some(how));
+            job.waiter.take().and_then(|waiter| waiter.claim(how))
         }
     }
 }
@@ -229,7 +276,9 @@ struct Pool {
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<Handed>,
+    /// With their numbers, which increase.
+    jobs: VecDeque<(u64, Handed)>,
+    next_number: u64,
     threads: usize,
     idle: usize,
     shut_down: bool,
@@ -265,9 +314,12 @@ impl BlockingPool {
         (state.threads, state.jobs.len())
     }
 
-    fn submit(&self, job: Handed) {
+    fn submit(&self, job: &Job) {
         let mut state = self.shared.state.lock();
-        state.jobs.push_back(job);
+        let number = state.next_number;
+        state.next_number += 1;
+        job.number.set(number);
+        state.jobs.push_back((number, Handed(NonNull::from(job))));
         if state.idle >= state.jobs.len() {
             drop(state);
             self.shared.work.notify_one();
@@ -278,6 +330,35 @@ impl BlockingPool {
         }
     }
 
+    /// Goroutine, awake because of a cancel: takes its job out of the line. False
+    /// if a thread has it.
+    fn withdraw(&self, job: &Job) -> bool {
+        let mut state = self.shared.state.lock();
+        job.waiter.set(None);
+        let place = state
+            .jobs
+            .binary_search_by_key(&job.number.get(), |it| it.0);
+        place.is_ok_and(|place| state.jobs.remove(place).is_some())
+    }
+
+    /// Goroutine, off its stack: waits for the end of a job that a thread has.
+    fn expect_end(&self, job: &Job, waiter: Waiter) {
+        let claim = {
+            let _state = self.shared.state.lock();
+            match job.end.get() {
+                // SAFETY: the caller's own waiter, which waits and was not published.
+                Some(end) => unsafe { waiter.claim(end) },
+                None => {
+                    job.waiter.set(Some(waiter));
+                    None
+                }
+            }
+        };
+        if let Some(claim) = claim {
+            claim.wake();
+        }
+    }
+
     fn start_thread(&self) {
         let pool = Arc::clone(&self.shared);
         let name = format!("{}-blocking", self.shared.thread_name);
@@ -285,19 +366,18 @@ impl BlockingPool {
             .name(name)
             .spawn(move || pool.serve());
         if started.is_err() {
-            let stranded = {
+            let stranded: Vec<_> = {
                 let mut state = self.shared.state.lock();
                 state.threads -= 1;
-                // With no thread at all, nobody would ever come for the jobs.
-                if state.threads == 0 {
-                    std::mem::take(&mut state.jobs)
-                } else {
-                    VecDeque::new()
-                }
+                let jobs = match state.threads {
+                    // Nobody would ever come for them.
+                    0 => std::mem::take(&mut state.jobs),
+                    _ => VecDeque::new(),
+                };
+                let claim = |(_, job): (u64, Handed)| job.end(Outcome::Closed);
+                jobs.into_iter().filter_map(claim).collect()
             };
-            stranded
-                .into_iter()
-                .for_each(|job| job.wake(Outcome::Closed));
+            stranded.into_iter().for_each(Claim::wake);
         }
     }
 }
@@ -308,10 +388,13 @@ impl Pool {
         let _member = self.own_threads.enter();
         let mut state = self.state.lock();
         loop {
-            if let Some(job) = state.jobs.pop_front() {
+            if let Some((_, job)) = state.jobs.pop_front() {
                 drop(state);
                 job.run();
                 state = self.state.lock();
+                if let Some(claim) = job.end(Outcome::Woken(0)) {
+                    MutexGuard::unlocked(&mut state, || claim.wake());
+                }
                 continue;
             }
             if state.shut_down {
