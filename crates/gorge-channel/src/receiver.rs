@@ -3,7 +3,7 @@
 use crate::channel::Chan;
 use crate::counter::{self, Handle, Receiving};
 use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
-use gorge_runtime::time;
+use gorge_runtime::{preempt, time};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
@@ -178,6 +178,7 @@ impl<T> Receiver<T> {
     /// A receive that finds a value does not look at the clock.
     #[inline]
     fn try_before_waiting(&self) -> Result<Option<T>, RecvTimeoutError> {
+        preempt::point();
         match self.handle.try_receive() {
             Ok(value) => Ok(Some(value)),
             Err(TryRecvError::Empty) => Ok(None),

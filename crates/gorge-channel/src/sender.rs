@@ -4,7 +4,7 @@ use crate::channel::Chan;
 use crate::counter::{self, Handle, Sending};
 use crate::error::{SendError, SendTimeoutError, TrySendError};
 use crate::receiver::Receiver;
-use gorge_runtime::time;
+use gorge_runtime::{preempt, time};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
@@ -213,6 +213,7 @@ impl<T> Sender<T> {
     /// it has to wait.
     #[inline]
     fn try_before_waiting(&self, value: T) -> Result<Option<T>, SendTimeoutError<T>> {
+        preempt::point();
         match self.handle.try_send(value) {
             Ok(()) => Ok(None),
             Err(TrySendError::Full(value)) => Ok(Some(value)),

@@ -131,6 +131,12 @@ pub fn shield<T>(f: impl FnOnce() -> T) -> T {
     impl Drop for Restore {
         fn drop(&mut self) {
             set_shield(self.0);
+            // The request may have been answered inside, where it was not told.
+            if is_pending()
+                && let Some(machine) = current::machine_in_goroutine()
+            {
+                machine.ask_to_end();
+            }
         }
     }
 

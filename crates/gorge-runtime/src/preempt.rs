@@ -68,10 +68,12 @@ fn answer(delivers: bool) {
     if !machine.is_asked() || crate::panics::is_panicking() || crate::goroutine::must_not_park() {
         return;
     }
-    if delivers && crate::cancel::is_pending() {
+    let is_cancelled = crate::cancel::is_pending();
+    if delivers && is_cancelled {
         crate::cancel::deliver();
     }
-    if machine.answer() {
+    // An operation that may not tell it leaves the request to the next one.
+    if machine.answer(!is_cancelled) {
         // SAFETY: the running goroutine calls this, on its stack.
         unsafe { machine.give_way() };
     }

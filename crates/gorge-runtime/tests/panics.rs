@@ -120,7 +120,7 @@ fn swallowed(runtime: Runtime) {
         others.any(|other| other.state.is_waiting())
     };
     while !is_parked() {
-        std::hint::spin_loop();
+        yield_now();
     }
     // Its shutdown would wait for a goroutine that does not end.
     std::mem::forget((deaf, runtime));

@@ -23,6 +23,7 @@ use crate::cancel;
 use crate::error::JoinError;
 use crate::panics;
 use crate::park::{self, CancelMode, Outcome, Refused, SHIELD, Wait, WaitReason, Waiter};
+use crate::preempt;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -124,6 +125,7 @@ impl<T> JoinHandle<T> {
     /// detached.
     pub fn join(mut self) -> Result<T, JoinError> {
         self.expect_result("join");
+        preempt::point();
         drop(self.withdraw());
         if !self.wait(CancelMode::Deliver) {
             drop(self);

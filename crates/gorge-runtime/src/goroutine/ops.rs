@@ -6,6 +6,7 @@
 use super::Goroutine;
 use crate::cancel;
 use crate::park::{self, CancelMode, Outcome, Wait, WaitReason};
+use crate::preempt;
 use crate::primitive::atomic::Ordering;
 use crate::primitive::thread;
 use crate::scheduler::{Machine, current as machine};
@@ -96,6 +97,7 @@ fn park_until(deadline: Option<Instant>) {
             Some(deadline) => thread::park_timeout(deadline.saturating_duration_since(time::now())),
         };
     };
+    preempt::point();
     // SAFETY: the current goroutine is alive while it runs this.
     let shared = unsafe { g.as_ref() };
     // AcqRel, as in `unpark`: see there.

@@ -128,9 +128,10 @@ impl Machine {
                 queue.remove_weight(extras.weight);
                 extras.weighs_on.store(0, Ordering::Relaxed);
             }
-            if shared_g.cell.cancel_requested() {
-                // Its next operation tells it, even one that would not wait.
-                self.slot().cancel_running();
+            // Pairs with the heavy barrier of a canceller, which sees us run it, or
+            // we see the request.
+            if shared_g.cell.cancel_requested_after_begin() {
+                self.ask_to_end();
             }
             self.set_running(Some(g));
             if (*run).stack.is_none() && !self.prepare(g, run) {

@@ -438,11 +438,20 @@ impl Machine {
         self.slot().requests() != 0
     }
 
-    /// Goroutine: answers what it is asked for. Returns whether it has to give
-    /// way; the rest its machine sees to, back in its loop.
-    pub(crate) fn answer(&self) -> bool {
+    /// The running goroutine's next operation tells it of its cancel, even one
+    /// that would not wait.
+    pub(crate) fn ask_to_end(&self) {
+        self.slot().cancel_running();
+    }
+
+    /// Goroutine: answers what it is asked for, its cancel only if there is nothing
+    /// to tell it. Returns whether it has to give way; the rest its machine sees
+    /// to, back in its loop.
+    pub(crate) fn answer(&self, cancel_too: bool) -> bool {
         let slot = self.slot();
-        slot.answer(preempt::CANCELLED);
+        if cancel_too {
+            slot.answer(preempt::CANCELLED);
+        }
         slot.requests() & (preempt::SLICE_OVER | preempt::PERMIT_LOST) != 0
     }
 }
