@@ -1,9 +1,13 @@
 //! A runtime: worker threads and everything they share.
 
+use crate::blocking::blocking;
 use crate::builder::{Builder, MAX_PROCS};
+use crate::cancel::shield;
 use crate::dump::{GoroutineDump, sigquit};
 use crate::error::{BuildError, JoinError, RunError};
-use crate::goroutine::{JoinHandle, Spec, check_may_park, join_lent, spawn_on, with_runtime};
+use crate::goroutine::{
+    JoinHandle, Spec, check_may_park, join_lent, must_not_park, spawn_on, with_runtime,
+};
 use crate::leak::LeakReport;
 use crate::metrics::RuntimeMetrics;
 use crate::panics;
@@ -184,14 +188,22 @@ impl Runtime {
         // Also in a closure that one of them gave to `blocking`, and waits for.
         let is_inside =
             current::runtime().is_some_and(|runtime| Arc::ptr_eq(&runtime, &self.shared));
-        self.shared.shut_down(limit, is_inside)?;
-        self.shared.threads.join_all();
-        if let Some(monitor) = self.monitor.take() {
-            drop(monitor.join());
-            // It may have started one of them.
+        let wait = || {
+            self.shared.shut_down(limit, is_inside)?;
             self.shared.threads.join_all();
+            if let Some(monitor) = self.monitor.take() {
+                drop(monitor.join());
+                // It may have started one of them.
+                self.shared.threads.join_all();
+            }
+            Ok(())
+        };
+        if !is_inside && current::goroutine().is_some() && !must_not_park() {
+            // Another runtime's: the one that ends may need what runs on its thread.
+            shield(|| blocking(wait))
+        } else {
+            wait()
         }
-        Ok(())
     }
 
     /// Starts a goroutine of this runtime.
