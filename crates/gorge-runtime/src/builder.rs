@@ -1,7 +1,7 @@
 //! Building a runtime: options, their defaults, and what they may be.
 
-use crate::dump::sigquit;
 use crate::deadlock::DeadlockDetection;
+use crate::dump::sigquit;
 use crate::error::BuildError;
 use crate::fault;
 use crate::monitor::{self, TraceOptions};

@@ -188,7 +188,7 @@ impl Runtime {
         // Also in a closure that one of them gave to `blocking`, and waits for.
         let is_inside =
             current::runtime().is_some_and(|runtime| Arc::ptr_eq(&runtime, &self.shared));
-        let wait = || {
+        let mut wait = || {
             self.shared.shut_down(limit, is_inside)?;
             self.shared.threads.join_all();
             if let Some(monitor) = self.monitor.take() {

@@ -1,6 +1,11 @@
 //! Signals that interrupt system calls all the time: no wait becomes shorter or
 //! longer, or fails. In a child process, all of whose threads they hit.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a child process with plain threads"
+)]
+
 mod common;
 
 use common::{in_each_setting, wait_for};
@@ -136,7 +141,7 @@ fn reads(runtime: &Runtime) {
 fn everything_else(runtime: &Runtime) {
     let all = (0..50).map(|i| {
         runtime.go(move || {
-            blocking(|| thread::yield_now());
+            blocking(thread::yield_now);
             assert_eq!(go(move || i).join().expect("a value"), i);
             goroutine::pin(|| sleep(Duration::from_micros(i)));
         })

@@ -1,5 +1,10 @@
 //! SIGQUIT, each time in a child process: it ends the process.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a child process with plain threads"
+)]
+
 use gorge_runtime::{Runtime, go, goroutine, yield_now};
 use std::env;
 use std::hint::black_box;

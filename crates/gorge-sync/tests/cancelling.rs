@@ -184,7 +184,7 @@ fn a_cancelled_goroutine_of_a_group_counts_as_done() {
         });
         group.wait();
         for handle in handles {
-            let result = handle.join().map(|()| ());
+            let result = handle.join();
             assert!(result.expect_err("cancelled").is_cancelled());
         }
     });

@@ -257,7 +257,7 @@ impl World {
         }
         drop(self.channels);
         for mutex in &self.mutexes {
-            if !mutex.try_lock().is_some_and(|held| !held.0) {
+            if mutex.try_lock().is_none_or(|held| held.0) {
                 self.ledger.complain("a mutex is not free".into());
             }
         }
