@@ -4,6 +4,7 @@
 //! `GOTRACEBACK`. It is read when a runtime is built: a report is no time to look
 //! for mistakes in it.
 
+use crate::report::report;
 use std::env;
 use std::sync::Once;
 
@@ -30,10 +31,10 @@ impl Traceback {
         let value = value.to_string_lossy();
         Traceback::parse(&value).unwrap_or_else(|| {
             TOLD.call_once(|| {
-                eprintln!(
+                report(format_args!(
                     "gorge: GORGE_TRACEBACK is {value:?}, but must be none, single or all; \
                      single is used"
-                );
+                ));
             });
             Traceback::default()
         })
