@@ -158,6 +158,37 @@ fn many_pins_begin_and_end_at_once() {
     });
 }
 
+#[test]
+fn pinned_goroutines_that_wake_each_other_leave_time_for_others() {
+    in_each_placement(1, |runtime| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let pinned: Vec<_> = (0..4)
+            .map(|i| {
+                let stop = stop.clone();
+                runtime.go(move || {
+                    goroutine::pin(|| {
+                        while !stop.load(Ordering::SeqCst) {
+                            match i % 2 {
+                                0 => yield_now(),
+                                _ => goroutine::park_timeout(Duration::from_nanos(1)),
+                            }
+                        }
+                    });
+                })
+            })
+            .collect();
+        wait_for(|| runtime.metrics().threads >= 4);
+        for _ in 0..20 {
+            let other = runtime.go(|| go(yield_now).join());
+            other.join().expect("it ran").expect("it ran");
+        }
+        stop.store(true, Ordering::SeqCst);
+        for pinned in pinned {
+            pinned.join().expect("it ended");
+        }
+    });
+}
+
 // TestMexitSTW
 #[test]
 fn pins_end_while_the_number_of_processors_changes() {

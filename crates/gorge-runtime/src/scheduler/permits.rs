@@ -347,9 +347,37 @@ impl Permits {
     }
 
     /// As [`lie_down`](Permits::lie_down), for a machine that no search may wake
-    /// and that does not poll.
-    pub(crate) fn lie_down_apart(&self, number: u32, standings: &impl Standings) -> Rest {
-        self.with(|state| state.rest(number, standings))
+    /// and that does not poll. If there is work that `anybody_may` run, a sleeping
+    /// machine gets the permit to search for it, before those that wait for one:
+    /// these may all be such machines, which never look for it.
+    pub(crate) fn lie_down_apart(
+        &self,
+        number: u32,
+        standings: &impl Standings,
+        anybody_may: bool,
+    ) -> Rest {
+        self.with(|state| {
+            let standing = standings.of(number).swap(IDLE, Ordering::AcqRel);
+            if standing != ACTIVE {
+                return Rest {
+                    handed: None,
+                    was_lost: standing == LOST,
+                };
+            }
+            let searcher = if anybody_may { state.take_idle() } else { None };
+            let handed = match searcher {
+                Some(idle) => {
+                    self.begin_search();
+                    standings.of(idle).store(CALLED, Ordering::Release);
+                    Some(idle)
+                }
+                None => state.release(standings),
+            };
+            Rest {
+                handed,
+                was_lost: false,
+            }
+        })
     }
 
     /// Machine without a permit: takes a free one if it wants one. If there is

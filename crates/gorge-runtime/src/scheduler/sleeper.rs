@@ -202,7 +202,9 @@ pub(crate) trait Sleeper {
     /// has another one when there is something to run, or the runtime is over.
     fn rest_apart(&self) {
         let crew = self.crew();
-        let rest = crew.permits().lie_down_apart(self.number(), crew);
+        let permits = crew.permits();
+        let anybody_may = permits.wanting() != 0 && crew.has_work();
+        let rest = permits.lie_down_apart(self.number(), crew, anybody_may);
         match rest.handed {
             None => crew.look_after_release(),
             handed => crew.unpark(handed),
@@ -216,7 +218,7 @@ pub(crate) trait Sleeper {
             }
             self.drain_inbox();
         }
-        if crew.permits().stand_up(self.number(), true, true, crew) == Rise::Wanting {
+        if permits.stand_up(self.number(), true, true, crew) == Rise::Wanting {
             self.await_permit();
         }
         self.begin_tenure();
