@@ -26,7 +26,7 @@ fn outer(levels: u32) {
 
 #[test]
 fn ten_thousand_goroutines_are_dumped_in_a_moment() {
-    const COUNT: usize = 10_000;
+    const COUNT: usize = if cfg!(gorge_tsan) { 1_000 } else { 10_000 };
     in_each_placement(2, |runtime| {
         let handles: Vec<_> = (0..COUNT as u32)
             .map(|i| runtime.go(move || outer(i % 16)))
@@ -43,7 +43,7 @@ fn ten_thousand_goroutines_are_dumped_in_a_moment() {
                 "dumped in {taken:?}, printed by {all:?}, {} KiB",
                 text.len() / 1024
             );
-            assert_eq!(text.matches(" [park]:\n").count(), COUNT);
+            assert_eq!(text.matches(" [park").count(), COUNT);
             assert_eq!(grouped.matches(" goroutines: ").count(), 16, "{grouped}");
             let deepest = dump.goroutines().iter().map(|it| it.frames.len()).max();
             assert!(deepest >= Some(17));
