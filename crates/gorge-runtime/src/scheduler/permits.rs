@@ -32,10 +32,12 @@
 //! poller and its time, and how many machines search for work. The argument that no wake-up is lost stands in
 //! `README.md`, "Sleeping and waking".
 
+mod answer;
 mod state;
 
 use crate::primitive::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::primitive::{RawLock, UnsafeCell};
+pub(crate) use answer::{Grant, Rest, Rise};
 use state::{Public, State};
 
 /// Without a permit, asleep or about to be.
@@ -76,45 +78,6 @@ pub(crate) struct Permits {
     poll_until: AtomicU64,
     lock: RawLock,
     state: UnsafeCell<State>,
-}
-
-/// What came of an attempt to wake a machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub(crate) enum Grant {
-    /// This sleeping machine got a permit: unpark it.
-    Wake(u32),
-    /// This number, which no thread has, got a permit: start its thread.
-    Start(u32),
-    /// No permit is free.
-    NoPermit,
-    /// Nobody sleeps, and all numbers are in use, or none may be started.
-    NoThread,
-}
-
-/// What came of going to sleep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub(crate) struct Rest {
-    /// The machine that got the permit, to be unparked.
-    pub(crate) handed: Option<u32>,
-    /// The permit had been taken away before: that the machine rests now shows
-    /// nowhere else.
-    pub(crate) was_lost: bool,
-}
-
-/// What an idle or robbed machine is now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub(crate) enum Rise {
-    /// Active: somebody woke it to search, and counted it as searching.
-    Granted,
-    /// Active.
-    Active,
-    /// Waiting for a permit: park until the standing is [`ACTIVE`].
-    Wanting,
-    /// Still idle.
-    Idle,
 }
 
 // SAFETY: `state` is used under `lock` only.
