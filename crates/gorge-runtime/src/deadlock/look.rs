@@ -98,7 +98,10 @@ pub(super) fn tell(shared: &Shared, parties: &Parties, given: u64, wake: impl Fn
     let claims = shared.deadlocks.mains.with(&parties.mains, |mains| {
         if let Some(told) = mains.iter().find_map(|main| main.told.clone()) {
             // Asleep again: some of them wait where no cancel reaches.
-            let now = (told.given != given).then_some(&report);
+            // A machine may have looked around meanwhile, and changed nothing.
+            let has_changed =
+                told.given != given && report.dump().to_string() != told.report.dump().to_string();
+            let now = has_changed.then_some(&report);
             end_process(&told.report, now, &mains);
         }
         let claims = mains.into_iter().filter_map(|main| {
