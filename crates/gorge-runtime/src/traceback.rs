@@ -9,35 +9,32 @@ use std::env;
 use std::sync::Once;
 
 /// The levels of `GORGE_TRACEBACK`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Traceback {
     /// No frames.
     None,
     /// Those of the goroutine that failed; of all, if it was none in particular.
-    #[default]
     Single,
     /// Those of all goroutines.
     All,
 }
 
 impl Traceback {
-    /// What the environment says. A word that is none of the levels counts as the
-    /// default, and is told of on standard error once.
-    pub(crate) fn from_environment() -> Traceback {
+    /// What the environment says, if it does. A word that is none of the levels is
+    /// told of on standard error once.
+    pub(crate) fn from_environment() -> Option<Traceback> {
         static TOLD: Once = Once::new();
-        let Some(value) = env::var_os("GORGE_TRACEBACK") else {
-            return Traceback::default();
-        };
+        let value = env::var_os("GORGE_TRACEBACK")?;
         let value = value.to_string_lossy();
-        Traceback::parse(&value).unwrap_or_else(|| {
+        Some(Traceback::parse(&value).unwrap_or_else(|| {
             TOLD.call_once(|| {
                 report(format_args!(
                     "gorge: GORGE_TRACEBACK is {value:?}, but must be none, single or all; \
                      single is used"
                 ));
             });
-            Traceback::default()
-        })
+            Traceback::Single
+        }))
     }
 
     fn parse(value: &str) -> Option<Traceback> {

@@ -446,3 +446,50 @@ fn a_shield_keeps_a_cancel_back_until_it_ends() {
         });
     });
 }
+
+#[test]
+fn the_level_of_traceback_says_whose_calls_a_panic_prints() {
+    // The frame of the closure that panics, and that of another goroutine.
+    let (own, others) = ("panics::the_child::{{closure}}", "park_forever");
+    let cases = [
+        ("detached", None, false, false),
+        ("detached", Some("none"), false, false),
+        ("detached", Some("single"), true, false),
+        ("detached", Some("all"), true, true),
+        ("abort detached", None, true, true),
+        ("abort detached", Some("none"), false, false),
+        ("abort detached", Some("single"), true, false),
+        ("abort detached", Some("all"), true, true),
+        ("abort resumed", Some("single"), false, false),
+    ];
+    for (case, level, has_own, has_others) in cases {
+        let child = Child::new(case);
+        let child = match level {
+            Some(level) => child.env("GORGE_TRACEBACK", level),
+            None => child,
+        };
+        let ended = child.end();
+        ended.expect(if case.starts_with("abort") { 2 } else { 0 }, &["panic"]);
+        let text = &ended.stderr;
+        assert_eq!(text.contains(own), has_own, "{case} {level:?}: {text}");
+        assert_eq!(
+            text.contains(others),
+            has_others,
+            "{case} {level:?}: {text}"
+        );
+    }
+}
+
+#[test]
+fn a_level_that_does_not_exist_is_told_of_once() {
+    let ended = Child::new("detached").env("GORGE_TRACEBACK", "loud").end();
+    ended.expect(
+        0,
+        &[
+            "GORGE_TRACEBACK is \"loud\"",
+            "none, single or all",
+            "as it must",
+        ],
+    );
+    assert_eq!(ended.count("GORGE_TRACEBACK"), 1, "{}", ended.stderr);
+}

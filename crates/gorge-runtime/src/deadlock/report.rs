@@ -4,6 +4,7 @@ use super::graph::Graph;
 use crate::dump::{GoroutineDump, GoroutineSnapshot};
 use crate::goroutine::GoroutineId;
 use crate::scheduler::Shared;
+use crate::traceback::Traceback;
 use std::fmt;
 use std::sync::Arc;
 
@@ -41,7 +42,8 @@ struct Contents {
 
 impl DeadlockReport {
     pub(super) fn take(shared: &Shared) -> DeadlockReport {
-        let dump = GoroutineDump::take(shared, true);
+        let has_frames = shared.config.traceback != Some(Traceback::None);
+        let dump = GoroutineDump::take(shared, has_frames);
         let graph = Graph::of(shared, &dump);
         DeadlockReport(Arc::new(Contents { dump, graph }))
     }

@@ -19,6 +19,7 @@ mod symbols;
 mod text;
 mod walk;
 
+pub(crate) use addresses::Addresses;
 pub use frame::Frame;
 pub use group::GroupedDump;
 pub(crate) use own::capture_current;
@@ -28,7 +29,6 @@ use crate::goroutine::GoroutineId;
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::{Shared, current};
 use crate::stack;
-use addresses::Addresses;
 use snapshot::Reading;
 use std::panic::Location;
 use std::sync::Arc;

@@ -35,7 +35,6 @@ pub(crate) fn capture_current() -> Addresses {
 impl GoroutineSnapshot {
     /// The calling goroutine, which panicked: with the frames that it captured in the
     /// panic hook, from the function that panicked on. `None` on an OS thread.
-    #[allow(dead_code, reason = "for reports of panics")]
     pub(crate) fn of_panic(captured: Addresses) -> Option<GoroutineSnapshot> {
         let g = current::stack_owner()?;
         // SAFETY: the goroutine runs this, so it is alive.

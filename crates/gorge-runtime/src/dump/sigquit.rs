@@ -205,7 +205,7 @@ fn report() -> ! {
 fn text(runtimes: impl Iterator<Item = Arc<Shared>>) -> String {
     let mut text = "SIGQUIT: quit\n".to_owned();
     for shared in runtimes {
-        let frames = shared.config.traceback != Traceback::None;
+        let frames = shared.config.traceback != Some(Traceback::None);
         let dump = GoroutineDump::take(&shared, frames);
         let (name, count) = (&shared.config.thread_name, dump.goroutines().len());
         text += &format!("\nruntime {name:?}, {count} goroutines:\n\n{dump}");

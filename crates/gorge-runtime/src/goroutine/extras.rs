@@ -2,6 +2,7 @@
 //! place among those that a test for leaks answers for.
 
 use super::pin::Pinned;
+use crate::dump::Addresses;
 use crate::leak::Membership;
 use crate::primitive::atomic::AtomicU32;
 use crate::stack::Grown;
@@ -18,6 +19,8 @@ pub(crate) struct Extras {
     pub(crate) weight: u32,
     /// The processor (slot number) whose queue it weighs on; zero for none.
     pub(crate) weighs_on: AtomicU32,
+    /// Where it began its last panic, if a report of that shows the calls.
+    pub(crate) panicked_in: Option<Addresses>,
     /// Whose test for leaks it belongs to.
     pub(crate) membership: Option<Membership>,
 }

@@ -38,12 +38,15 @@ fn on_panic(previous: &Hook, info: &PanicHookInfo<'_>) {
     // SAFETY: the running goroutine is alive, and changes its own flag.
     let g = unsafe { machine.running().as_ref() };
     g.cell.set_flag(PANICKED, true);
-    policy::announce(g, machine.shared());
+    policy::announce(g);
     // std aborts when a second panic meets this thread inside the hook. So it
     // must not run siblings meanwhile: what waits in there blocks the thread.
     let covered = machine.cover();
     machine.set_in_hook(true);
-    stack::grow_if_possible(STACK_MIN, STACK_BYTES, || previous(info));
+    stack::grow_if_possible(STACK_MIN, STACK_BYTES, || {
+        previous(info);
+        policy::trace(machine.shared());
+    });
     machine.set_in_hook(false);
     // If the permit was taken away, the machine sees to that when the goroutine
     // has left: it cannot leave in here.

@@ -1,11 +1,12 @@
 //! What a panic that reaches its goroutine's root means for the process.
 
-use crate::dump::GoroutineDump;
+use crate::dump::{Addresses, GoroutineDump, GoroutineSnapshot, capture_current};
 use crate::error::{Failure, panic_message};
 use crate::goroutine::{G, Run};
 use crate::park::PANICKED;
 use crate::report::report;
-use crate::scheduler::Shared;
+use crate::scheduler::{Shared, current};
+use crate::traceback::Traceback;
 use std::fmt;
 
 /// What a panic that nothing in its goroutine catches leads to; see
@@ -26,8 +27,32 @@ pub enum PanicPolicy {
 const STATUS: i32 = 2;
 
 /// Says who is about to panic, before the panic hook says why.
-pub(super) fn announce(g: &G, _shared: &Shared) {
+pub(super) fn announce(g: &G) {
     report(format_args!("gorge: {} panics:", Identity(g)));
+}
+
+/// Goroutine, in the panic hook: prints the calls that `GORGE_TRACEBACK` asks for,
+/// or keeps its own for the report that ends the process.
+pub(super) fn trace(shared: &Shared) {
+    match (shared.config.panic_policy, shared.config.traceback) {
+        (PanicPolicy::Abort, level) if level != Some(Traceback::None) => {
+            let Some(g) = current::stack_owner() else {
+                return;
+            };
+            let calls = capture_current();
+            // SAFETY: the goroutine's own code runs this, so its run part is its own.
+            let extras = unsafe { (*g.as_ref().run.get()).extras.get_or_insert_default() };
+            extras.panicked_in = Some(calls);
+        }
+        (PanicPolicy::Report, Some(Traceback::Single | Traceback::All)) => {
+            if let Some(g) = current::stack_owner() {
+                // SAFETY: the goroutine runs this, so it is alive.
+                let calls = calls(unsafe { g.as_ref() }, shared, Some(capture_current()));
+                report(format_args!("{}", calls.trim_end()));
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Goroutine, at its root, with a panic as its result.
@@ -37,12 +62,18 @@ pub(super) fn announce(g: &G, _shared: &Shared) {
 /// The caller is the goroutine, and its task holds the result.
 #[cold]
 pub(crate) unsafe fn judge(g: &G, run: *mut Run, shared: &Shared) {
+    let is_reported = g.cell.load().has(PANICKED);
     if shared.config.panic_policy == PanicPolicy::Abort {
-        // SAFETY: the caller's contract.
-        abort(shared, unsafe { Run::failure(run) });
+        // SAFETY: the caller's contract: the goroutine's own run part, and its result.
+        let (calls, failure) = unsafe {
+            let extras = (*run).extras.as_mut();
+            let calls = extras.and_then(|extras| extras.panicked_in.take());
+            (calls.filter(|_| is_reported), Run::failure(run))
+        };
+        abort(g, shared, failure, calls);
     }
-    // SAFETY: the caller's contract: the goroutine's own run part.
-    unsafe { (*run).unreported = !g.cell.load().has(PANICKED) };
+    // SAFETY: as above.
+    unsafe { (*run).unreported = !is_reported };
 }
 
 /// Nobody will ask for the result, which is a failure that was not reported: a
@@ -62,28 +93,43 @@ pub(crate) unsafe fn report_unasked(g: &G, run: *mut Run) {
         .runtime()
         .map(|shared| (shared.config.panic_policy, shared));
     if let Some((PanicPolicy::Abort, shared)) = policy {
-        abort(&shared, failure);
+        abort(g, &shared, failure, None);
     }
     if let Some(failure) = failure {
         report(format_args!("gorge: {} {failure}", Identity(g)));
     }
 }
 
-fn abort(shared: &Shared, failure: Option<&Failure>) -> ! {
-    let dump = GoroutineDump::take(shared, true);
-    match failure {
-        Some(Failure::Panic(payload)) => {
-            report(format_args!(
-                "panic: {}\n\n{dump}",
-                panic_message(&**payload)
-            ));
-        }
-        Some(failure) => report(format_args!("fatal error: a goroutine {failure}\n\n{dump}")),
-        None => report(format_args!("{dump}")),
+/// Ends the process with what Go prints: the failure, the goroutine that failed, and
+/// the others.
+fn abort(g: &G, shared: &Shared, failure: Option<&Failure>, captured: Option<Addresses>) -> ! {
+    let mut text = match failure {
+        Some(Failure::Panic(payload)) => format!("panic: {}\n", panic_message(&**payload)),
+        Some(failure) => format!("fatal error: {} {failure}\n", Identity(g)),
+        None => String::new(),
+    };
+    if shared.config.traceback != Some(Traceback::None) {
+        text += &calls(g, shared, captured);
     }
+    report(format_args!("{}", text.trim_end()));
     // SAFETY: no destructor and no exit handler runs: they could wait for
     // goroutines that run on.
     unsafe { libc::_exit(STATUS) }
+}
+
+/// The goroutine that failed, and, as `GORGE_TRACEBACK` says, the others, with an
+/// empty line before each.
+fn calls(g: &G, shared: &Shared, captured: Option<Addresses>) -> String {
+    let id = g.id();
+    let mut dump = GoroutineDump::take(shared, true);
+    let failed = captured.and_then(GoroutineSnapshot::of_panic);
+    let failed = failed.or_else(|| dump.goroutines().iter().find(|it| it.id == id).cloned());
+    let mut text = failed.map_or(String::new(), |failed| format!("\n{failed}"));
+    if shared.config.traceback != Some(Traceback::Single) {
+        dump.retain(|goroutine| goroutine.id != id);
+        text += &format!("\n{dump}");
+    }
+    text
 }
 
 /// `goroutine 7 "name" (started at file:line:column)`.

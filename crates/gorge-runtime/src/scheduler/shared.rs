@@ -47,7 +47,8 @@ pub(crate) struct Config {
     /// One machine, a virtual clock, and the seed decides who runs next.
     pub(crate) simulated: bool,
     pub(crate) records_events: bool,
-    pub(crate) traceback: Traceback,
+    /// `None`: each report as it likes best.
+    pub(crate) traceback: Option<Traceback>,
     pub(crate) deadlock_detection: DeadlockDetection,
 }
 
