@@ -34,6 +34,8 @@ pub mod netpoll;
 #[cfg(not(gorge_loom))]
 mod panics;
 pub mod preempt;
+#[cfg(doctest)]
+mod refused;
 #[cfg(not(gorge_loom))]
 mod report;
 #[cfg(not(gorge_loom))]

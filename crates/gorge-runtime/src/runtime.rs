@@ -30,9 +30,10 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 /// unwound, for ten seconds at most; those that would not stop are named on
 /// standard error and leaked with their threads. [`shutdown`](Runtime::shutdown)
 /// says so in its result, and takes a limit. Dropped on one of its own
-/// goroutines, or in a blocking call of one, it begins to shut down and does not
-/// wait. In a build that cannot
-/// unwind (`panic = "abort"`), goroutines that are left stay where they are.
+/// goroutines, or in a closure that one of them gave to
+/// [`blocking`](crate::blocking()), it begins to shut down and does not wait. In
+/// a build that cannot unwind (`panic = "abort"`), goroutines that are left stay
+/// where they are.
 ///
 /// # Examples
 ///
