@@ -72,6 +72,10 @@ const STEPS: &[Step] = &[
         ),
     },
     Step {
+        name: "no-unwinding",
+        work: Work::Cargo("run --profile abort --package gorge --example no_unwinding --locked"),
+    },
+    Step {
         name: "doctest",
         work: Work::Test("test --workspace --doc --locked --no-fail-fast"),
     },

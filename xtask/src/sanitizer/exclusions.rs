@@ -58,6 +58,20 @@ const EXCLUSIONS: &[Exclusion] = &[
         test: Some("a_hundred_thousand_goroutines_park_at_once_and_all_finish"),
         reason: "each fibre's shadow stack is a mapping of its own, and the kernel allows 65,530",
     },
+    Exclusion {
+        sanitizers: &[Sanitizer::Thread],
+        package: "gorge-runtime",
+        target: "endings",
+        test: Some("a_hundred_thousand_parked_goroutines_unwind"),
+        reason: "each fibre's shadow stack is a mapping of its own, and the kernel allows 65,530",
+    },
+    Exclusion {
+        sanitizers: &Sanitizer::ALL,
+        package: "gorge-runtime",
+        target: "endings",
+        test: Some("a_thousand_runtimes_leave_no_thread_no_mapping_and_no_descriptor"),
+        reason: "it counts mappings, and the sanitizer makes and keeps some of its own",
+    },
 ];
 
 fn of(sanitizer: Sanitizer) -> impl Iterator<Item = &'static Exclusion> {
