@@ -2,140 +2,17 @@
 //! however the body, the children and the runtime end.
 
 mod common;
+#[path = "common/lent.rs"]
+mod lent;
 
 use common::{in_each_placement, in_each_setting, wait_for};
-use gorge_runtime::goroutine::{Scope, ScopedJoinHandle};
-use gorge_runtime::{Runtime, blocking, goroutine, scope, shield, yield_now};
-use std::mem;
+use gorge_runtime::goroutine::Scope;
+use gorge_runtime::{blocking, goroutine, scope, shield, yield_now};
+use lent::{Child, ENDING, FATES, Fate, User, Watch, start};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
-
-/// Knows whether a frame is there, and whether anybody used it when it was not.
-#[derive(Default)]
-struct Watch {
-    is_there: AtomicBool,
-    uses: AtomicUsize,
-    misuses: AtomicUsize,
-}
-
-/// What children borrow.
-struct Frame {
-    watch: Arc<Watch>,
-    word: Box<str>,
-}
-
-impl Drop for Frame {
-    fn drop(&mut self) {
-        self.watch.is_there.store(false, Ordering::SeqCst);
-    }
-}
-
-/// What a child does with the frame, at the latest when it is dropped.
-struct User<'a> {
-    frame: &'a Frame,
-    watch: Arc<Watch>,
-}
-
-impl Drop for User<'_> {
-    fn drop(&mut self) {
-        self.watch.uses.fetch_add(1, Ordering::SeqCst);
-        if !self.watch.is_there.load(Ordering::SeqCst) || &*self.frame.word != "lent" {
-            self.watch.misuses.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-}
-
-impl Watch {
-    fn frame(self: &Arc<Watch>) -> Frame {
-        self.is_there.store(true, Ordering::SeqCst);
-        Frame {
-            watch: self.clone(),
-            word: "lent".into(),
-        }
-    }
-
-    #[track_caller]
-    fn expect(&self, uses: usize) {
-        assert!(!self.is_there.load(Ordering::SeqCst), "the frame has gone");
-        assert_eq!(self.misuses.load(Ordering::SeqCst), 0);
-        assert_eq!(self.uses.load(Ordering::SeqCst), uses);
-    }
-}
-
-impl Frame {
-    fn user(&self) -> User<'_> {
-        User {
-            frame: self,
-            watch: self.watch.clone(),
-        }
-    }
-}
-
-/// How a child goes on until its end.
-#[derive(Clone, Copy, Debug)]
-enum Child {
-    Returns,
-    Yields,
-    Sleeps,
-    Blocks,
-    Panics,
-    WaitsForEver,
-}
-
-const ENDING: [Child; 5] = [
-    Child::Returns,
-    Child::Yields,
-    Child::Sleeps,
-    Child::Blocks,
-    Child::Panics,
-];
-
-impl Child {
-    fn live(self, user: User<'_>) {
-        match self {
-            Child::Returns => {}
-            Child::Yields => (0..20).for_each(|_| yield_now()),
-            Child::Sleeps => goroutine::sleep(Duration::from_micros(300)),
-            Child::Blocks => blocking(yield_now),
-            Child::Panics => resume_unwind(Box::new("a child's")),
-            Child::WaitsForEver => goroutine::park_forever(),
-        }
-        drop(user);
-    }
-}
-
-/// What becomes of a child's handle.
-#[derive(Clone, Copy, Debug)]
-enum Fate {
-    Dropped,
-    Forgotten,
-    Joined,
-}
-
-const FATES: [Fate; 3] = [Fate::Dropped, Fate::Forgotten, Fate::Joined];
-
-impl Fate {
-    fn befall(self, handle: ScopedJoinHandle<'_, ()>) {
-        match self {
-            Fate::Dropped => drop(handle),
-            Fate::Forgotten => mem::forget(handle),
-            Fate::Joined => drop(handle.join()),
-        }
-    }
-}
-
-/// Starts a child that starts one, too.
-fn start<'scope>(scope: &'scope Scope<'scope, '_>, frame: &'scope Frame, child: Child, fate: Fate) {
-    let handle = scope.spawn(move || {
-        let user = frame.user();
-        drop(scope.spawn(move || child.live(frame.user())));
-        child.live(user);
-    });
-    fate.befall(handle);
-}
 
 #[test]
 fn a_scope_that_returns_waits_for_every_child() {
@@ -182,6 +59,28 @@ fn a_scope_whose_body_panics_waits_for_every_child() {
                 );
                 watch.expect(2);
             }
+        }
+    });
+}
+
+#[test]
+fn a_forgotten_handle_leaks_itself_and_nothing_that_was_lent() {
+    in_each_setting(|runtime| {
+        for (child, panics) in ENDING.into_iter().flat_map(|it| [(it, false), (it, true)]) {
+            let watch = Arc::new(Watch::default());
+            let theirs = watch.clone();
+            let result = runtime.go(move || {
+                let frame = theirs.frame();
+                scope(|s| {
+                    start(s, &frame, child, Fate::Forgotten);
+                    if panics {
+                        resume_unwind(Box::new("the body's"));
+                    }
+                });
+            });
+            let child_panics = matches!(child, Child::Panics);
+            assert_eq!(result.join().is_err(), panics || child_panics, "{child:?}");
+            watch.expect(2);
         }
     });
 }
@@ -283,7 +182,7 @@ fn nested_scopes_end_from_the_inside_out() {
                     scope(|inner| {
                         start(inner, &inner_frame, child, Fate::Dropped);
                         // Lives on after the inner scope.
-                        start(outer, &outer_frame, Child::Sleeps, Fate::Forgotten);
+                        start(outer, &outer_frame, Child::Sleeps, Fate::Dropped);
                     });
                     drop(inner_frame);
                     assert!(their_outer.is_there.load(Ordering::SeqCst));
@@ -401,89 +300,4 @@ fn a_scope_in_a_shield_a_pinned_closure_or_a_blocking_one_waits_too() {
             }
         }
     });
-}
-
-/// A runtime with an owner in a scope whose children all wait.
-fn with_a_waiting_scope(migrating: bool) -> (Runtime, Arc<Watch>) {
-    let setting = common::Setting {
-        migrating,
-        procs: 2,
-    };
-    let runtime = setting.runtime();
-    let watch = Arc::new(Watch::default());
-    let theirs = watch.clone();
-    runtime.go(move || {
-        let frame = theirs.frame();
-        scope(|s| {
-            for _ in 0..10 {
-                start(s, &frame, Child::WaitsForEver, Fate::Dropped);
-            }
-        });
-    });
-    wait_for(|| runtime.num_goroutines() == 21);
-    (runtime, watch)
-}
-
-#[test]
-fn a_runtime_dropped_by_another_thread_unwinds_a_scope_from_the_leaves() {
-    for migrating in [false, true] {
-        let (runtime, watch) = with_a_waiting_scope(migrating);
-        drop(runtime);
-        assert!(!watch.is_there.load(Ordering::SeqCst));
-        assert_eq!(watch.misuses.load(Ordering::SeqCst), 0);
-    }
-}
-
-#[test]
-fn a_runtime_dropped_on_a_goroutine_of_its_own_unwinds_a_scope_from_the_leaves() {
-    for migrating in [false, true] {
-        for in_blocking in [false, true] {
-            let (runtime, watch) = with_a_waiting_scope(migrating);
-            let runtime = Arc::new(runtime);
-            let owned = runtime.clone();
-            let dropper = runtime.go(move || {
-                // The last one: this thread's has gone when it was told.
-                while Arc::strong_count(&owned) > 1 {
-                    yield_now();
-                }
-                if in_blocking {
-                    blocking(|| drop(owned));
-                } else {
-                    drop(owned);
-                }
-            });
-            drop(runtime);
-            dropper.join().expect("it does not wait for itself");
-            wait_for(|| !watch.is_there.load(Ordering::SeqCst));
-            assert_eq!(watch.misuses.load(Ordering::SeqCst), 0);
-        }
-    }
-}
-
-#[test]
-fn what_run_lends_outlives_main_when_the_runtime_is_shut_down_meanwhile() {
-    for migrating in [false, true] {
-        let (runtime, watch) = with_a_waiting_scope(migrating);
-        let lent = Arc::new(Watch::default());
-        let handle = runtime.go({
-            let lent = lent.clone();
-            move || {
-                let inner = Runtime::builder().max_procs(1).build().expect("a runtime");
-                let frame = lent.frame();
-                inner.run(|| Child::WaitsForEver.live(frame.user()));
-            }
-        });
-        wait_for(|| lent.is_there.load(Ordering::SeqCst));
-        drop(runtime);
-        assert!(
-            handle
-                .join()
-                .map(drop)
-                .expect_err("cancelled")
-                .is_cancelled()
-        );
-        assert_eq!(lent.misuses.load(Ordering::SeqCst), 0);
-        assert!(!lent.is_there.load(Ordering::SeqCst));
-        assert!(!watch.is_there.load(Ordering::SeqCst));
-    }
 }
