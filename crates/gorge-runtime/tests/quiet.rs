@@ -8,6 +8,7 @@ use gorge_runtime::{Runtime, go, goroutine, stack, time};
 use std::env;
 use std::fs;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -133,12 +134,20 @@ fn resident_bytes() -> usize {
     pages * 4096
 }
 
+/// Goroutines that are deep, and whether they may come back.
+static DEEP: AtomicUsize = AtomicUsize::new(0);
+static MAY_RETURN: AtomicBool = AtomicBool::new(false);
+
 #[inline(never)]
 fn use_stack(floor: usize) -> u64 {
     let frame = std::hint::black_box([1u8; 1024]);
     let rest = if stack::remaining() > floor {
         use_stack(floor)
     } else {
+        DEEP.fetch_add(1, Ordering::SeqCst);
+        while !MAY_RETURN.load(Ordering::SeqCst) {
+            time::sleep(Duration::from_millis(100));
+        }
         0
     };
     rest + u64::from(frame[floor % 1024])
@@ -160,10 +169,11 @@ fn gives_memory_back() {
             goroutine::park_forever()
         }));
     }
-    while runtime.metrics().waiting < COUNT {
-        thread::yield_now();
+    while DEEP.load(Ordering::SeqCst) < COUNT {
+        thread::sleep(Duration::from_millis(1));
     }
-    assert!(resident_bytes() > 8 * each * COUNT, "they were deep");
+    assert!(resident_bytes() > 8 * each * COUNT, "they are deep");
+    MAY_RETURN.store(true, Ordering::SeqCst);
     // As many again, so twice as much, within a quarter. Hangs otherwise.
     while resident_bytes() > 2 * each * COUNT * 5 / 4 {
         thread::sleep(Duration::from_millis(10));

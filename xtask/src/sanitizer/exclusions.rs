@@ -61,6 +61,13 @@ const EXCLUSIONS: &[Exclusion] = &[
     Exclusion {
         sanitizers: &[Sanitizer::Thread],
         package: "gorge-runtime",
+        target: "alone",
+        test: None,
+        reason: "it is about processes without foreign threads, and the sanitizer has one",
+    },
+    Exclusion {
+        sanitizers: &[Sanitizer::Thread],
+        package: "gorge-runtime",
         target: "endings",
         test: Some("a_hundred_thousand_parked_goroutines_unwind"),
         reason: "each fibre's shadow stack is a mapping of its own, and the kernel allows 65,530",
