@@ -51,7 +51,7 @@ fn a_failure_names_the_goroutine_and_says_why() {
 
             let parked = go(|| goroutine::park_forever());
             parked.cancel();
-            let error = parked.join().map(|()| ()).expect_err("cancelled");
+            let error = parked.join().expect_err("cancelled");
             let id = error.id();
             assert_eq!(error.to_string(), format!("goroutine {id} was cancelled"));
             assert!(error.is_cancelled() && !error.is_panic() && !error.is_not_started());
@@ -90,18 +90,12 @@ fn a_payload_goes_from_goroutine_to_goroutine_and_is_dropped_once() {
         let counted = Counted(drops.clone());
         let joined = runtime.go(move || {
             let child = go(move || panic_any(Payload(counted, 7)));
-            let error = child.join().map(|()| ()).expect_err("it panics");
+            let error = child.join().expect_err("it panics");
             let payload = error.into_panic();
             yield_now();
             scope(|s| {
                 let again = s.spawn(move || resume_unwind(payload));
-                resume_unwind(
-                    again
-                        .join()
-                        .map(|()| ())
-                        .expect_err("it panics")
-                        .into_panic(),
-                )
+                resume_unwind(again.join().expect_err("it panics").into_panic())
             })
         });
         let result: Result<(), _> = joined.join();

@@ -301,3 +301,24 @@ fn a_scope_in_a_shield_a_pinned_closure_or_a_blocking_one_waits_too() {
         }
     });
 }
+
+#[test]
+fn a_child_may_have_options() {
+    in_each_placement(2, |runtime| {
+        runtime.run(|| {
+            let lent = [String::from("first"), String::from("second")];
+            let names = scope(|s| {
+                let handles = lent.each_ref().map(|name| {
+                    let builder = goroutine::Builder::new().name(name).child_first(true);
+                    let own_name =
+                        move || goroutine::current().name().map(|it| (it.to_owned(), name));
+                    builder.spawn_scoped(s, own_name).expect("spawned")
+                });
+                handles.map(|it| it.join().expect("a value").expect("it has a name"))
+            });
+            for (own, lent) in names {
+                assert_eq!(own, *lent);
+            }
+        });
+    });
+}

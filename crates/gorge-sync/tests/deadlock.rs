@@ -6,7 +6,7 @@ use gorge_runtime::park::WaitReason;
 use gorge_runtime::{
     DeadlockDetection, DeadlockReport, GoroutineState, RunError, Runtime, go, goroutine,
 };
-use gorge_sync::{Mutex, WaitGroup};
+use gorge_sync::{Mutex, Once, WaitGroup};
 use std::env;
 use std::process::Command;
 use std::sync::Arc;
@@ -127,23 +127,52 @@ fn a_lock_that_comes_back_in_the_unwinding_lets_the_main_go() {
     }
 }
 
+/// What a child with this case, in both placements, wrote before it ended with
+/// exit status 2 and the report of a deadlock.
+fn reports_of_children(case: &'static str) -> impl Iterator<Item = String> {
+    ["homed", "migrating"].into_iter().map(move |placement| {
+        let output = Command::new(env::current_exe().expect("this test"))
+            .args(["--exact", "the_child", "--nocapture"])
+            .env(CASE, format!("{case} {placement}"))
+            .output()
+            .expect("it starts");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{case} {placement}: {text}");
+        let headline = "fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [";
+        assert!(text.starts_with(headline), "{text}");
+        assert!(text.contains("\ngoroutine 1 cannot be unwound: "), "{text}");
+        let is_repeated = text.contains("after the cancel");
+        assert!(!is_repeated, "nothing has changed: {text}");
+        text
+    })
+}
+
 #[test]
 fn mains_that_cannot_be_unwound_end_the_process() {
     for case in ["main", "scope", "locked"] {
-        for placement in ["homed", "migrating"] {
-            let output = Command::new(env::current_exe().expect("this test"))
-                .args(["--exact", "the_child", "--nocapture"])
-                .env(CASE, format!("{case} {placement}"))
-                .output()
-                .expect("it starts");
-            let text = String::from_utf8_lossy(&output.stderr);
-            assert_eq!(output.status.code(), Some(2), "{case} {placement}: {text}");
-            let headline = "fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [";
-            assert!(text.starts_with(headline), "{text}");
-            assert!(text.contains("\ngoroutine 1 cannot be unwound: "), "{text}");
+        for text in reports_of_children(case) {
             assert!(text.contains(" [sync.Mutex.Lock]:"), "{text}");
-            let is_repeated = text.contains("after the cancel");
-            assert!(!is_repeated, "nothing has changed: {text}");
+        }
+    }
+}
+
+#[test]
+fn an_initialiser_that_calls_its_own_once_again() {
+    for text in reports_of_children("nested") {
+        assert!(text.contains("goroutine 1 [sync.Once]:\n"), "{text}");
+        assert!(text.contains("::calls_itself\n"), "{text}");
+    }
+}
+
+#[test]
+fn initialisers_that_wait_for_each_others_once() {
+    for text in reports_of_children("onces") {
+        assert_eq!(text.matches(" [sync.Once]").count(), 2, "{text}");
+        for name in ["first", "second"] {
+            assert!(
+                text.contains(&format!(" [sync.Once] \"{name}\":\n")),
+                "{text}"
+            );
         }
     }
 }
@@ -174,6 +203,32 @@ fn the_child() {
                 let _second = mutex.lock();
             });
         }
+        "nested" => runtime.run(calls_itself),
+        "onces" => runtime.run(|| {
+            let onces = [Once::new(), Once::new()];
+            let both_run = WaitGroup::new();
+            both_run.add(2);
+            goroutine::scope(|scope| {
+                for (number, name) in ["first", "second"].into_iter().enumerate() {
+                    let (onces, both_run) = (&onces, &both_run);
+                    let initialise = move || {
+                        onces[number].call_once(|| {
+                            both_run.done();
+                            both_run.wait();
+                            onces[1 - number].call_once(|| ());
+                        });
+                    };
+                    let builder = goroutine::Builder::new().name(name);
+                    drop(builder.spawn_scoped(scope, initialise).expect("spawned"));
+                }
+            });
+        }),
         _ => unreachable!("cases are named above"),
     }
+}
+
+#[inline(never)]
+fn calls_itself() {
+    let once = Once::new();
+    once.call_once(|| once.call_once(|| ()));
 }

@@ -1,7 +1,7 @@
 //! Spawning with options, in the shape of [`std::thread::Builder`].
 
-use super::JoinHandle;
 use super::spawn::{Spec, spawn_on, with_runtime};
+use super::{JoinHandle, Scope, ScopedJoinHandle};
 use crate::default_runtime;
 use crate::scheduler::current;
 use std::io;
@@ -105,18 +105,57 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let spec = Spec {
+        let spec = self.spec()?;
+        // SAFETY: `f` and `T` are `'static`.
+        Ok(with_runtime(|shared| unsafe { spawn_on(shared, spec, f) }))
+    }
+
+    /// Starts a goroutine that runs `f`, in a scope: it may borrow what outlives
+    /// that.
+    ///
+    /// # Errors
+    ///
+    /// As for [`spawn`](Builder::spawn).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gorge_runtime::goroutine;
+    ///
+    /// let words = ["lent", "to", "all"];
+    /// goroutine::scope(|s| {
+    ///     for word in &words {
+    ///         let builder = goroutine::Builder::new().name(*word);
+    ///         builder.spawn_scoped(s, || word.len()).unwrap();
+    ///     }
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn spawn_scoped<'scope, F, T>(
+        self,
+        scope: &'scope Scope<'scope, '_>,
+        f: F,
+    ) -> io::Result<ScopedJoinHandle<'scope, T>>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        Ok(scope.spawn_as(self.spec()?, f))
+    }
+
+    /// What to start, where there is a runtime to start it on.
+    #[track_caller]
+    fn spec(self) -> io::Result<Spec> {
+        if current::runtime().is_none() {
+            default_runtime::try_get().map_err(io::Error::other)?;
+        }
+        Ok(Spec {
             name: self.name,
             migrating: self.migrating,
             stack_reserve: self.stack_reserve,
             extra_weight: self.extra_weight,
             child_first: self.child_first,
             ..Spec::plain()
-        };
-        if current::runtime().is_none() {
-            default_runtime::try_get().map_err(io::Error::other)?;
-        }
-        // SAFETY: `f` and `T` are `'static`.
-        Ok(with_runtime(|shared| unsafe { spawn_on(shared, spec, f) }))
+        })
     }
 }

@@ -121,9 +121,17 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
+        self.spawn_as(Spec::plain(), f)
+    }
+
+    pub(super) fn spawn_as<F, T>(&'scope self, spec: Spec, f: F) -> ScopedJoinHandle<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
         let spec = Spec {
             family: Some(self.family.clone()),
-            ..Spec::plain()
+            ..spec
         };
         let handle = with_runtime(|runtime| {
             // Relaxed: the child's end is released by its count-down.
