@@ -450,7 +450,8 @@ fn a_shield_keeps_a_cancel_back_until_it_ends() {
 #[test]
 fn the_level_of_traceback_says_whose_calls_a_panic_prints() {
     // The frame of the closure that panics, and that of another goroutine.
-    let (own, others) = ("panics::the_child::{{closure}}", "park_forever");
+    // Compilers name closures differently.
+    let (own, others) = ("panics::the_child::{", "park_forever");
     let cases = [
         ("detached", None, false, false),
         ("detached", Some("none"), false, false),

@@ -61,6 +61,13 @@ const EXCLUSIONS: &[Exclusion] = &[
     Exclusion {
         sanitizers: &[Sanitizer::Thread],
         package: "gorge-runtime",
+        target: "sigquit",
+        test: None,
+        reason: "the sanitizer keeps a signal back from a thread that sleeps in a raw futex call",
+    },
+    Exclusion {
+        sanitizers: &[Sanitizer::Thread],
+        package: "gorge-runtime",
         target: "alone",
         test: None,
         reason: "it is about processes without foreign threads, and the sanitizer has one",
