@@ -232,25 +232,21 @@ fn endless_loops_do_not_exhaust_threads_and_checkpoints_end_them() {
     const THREADS: usize = 32;
     in_each_placement(2, |runtime| {
         let stop = Arc::new(AtomicBool::new(false));
-        let (loops, hogs) = runtime.run(|| {
-            // As many as processors never give way: the first in the queue, and the
-            // latest, which is next.
-            let start_hog = || {
-                let stop = stop.clone();
-                go(move || hog(&stop))
-            };
-            let first = start_hog();
-            let loops: Vec<_> = (0..LOOPS)
-                .map(|_| {
-                    go(|| {
-                        loop {
-                            checkpoint();
-                        }
-                    })
-                })
-                .collect();
-            (loops, [first, start_hog()])
+        // As many as processors never give way. They have begun before the first of
+        // the others does, none of which is then at home with one of them.
+        let begun = Arc::new(AtomicUsize::new(0));
+        let hogs = [(); 2].map(|()| {
+            let (begun, stop) = (begun.clone(), stop.clone());
+            runtime.go(move || {
+                begun.fetch_add(1, Ordering::SeqCst);
+                hog(&stop);
+            })
         });
+        wait_for(|| begun.load(Ordering::SeqCst) == 2);
+        let endless = || loop {
+            checkpoint();
+        };
+        let loops: Vec<_> = (0..LOOPS).map(|_| runtime.go(endless)).collect();
         wait_for(|| runtime.metrics().hogs >= 2);
         assert!(runtime.metrics().threads <= THREADS);
         loops.iter().for_each(gorge_runtime::JoinHandle::cancel);
