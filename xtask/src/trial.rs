@@ -125,6 +125,9 @@ impl Plan<'_> {
     fn arguments(&self, binary: &Binary) -> Vec<String> {
         let mut arguments = Vec::new();
         if let Some(sanitizer) = self.sanitizer {
+            // The harness collects what tests print under a lock of the standard
+            // library, which is not instrumented.
+            arguments.push("--nocapture".to_owned());
             for test in sanitizer.skipped_tests(binary) {
                 arguments.extend(["--skip".to_owned(), test.to_owned()]);
             }

@@ -38,10 +38,12 @@ mod imp {
         fn __tsan_switch_to_fiber(fiber: *mut c_void, flags: c_uint);
     }
 
-    /// The fibre of this stack, and that of its resumer.
+    /// The fibre of this stack, that of its resumer, and the one to go on on, which
+    /// is another's when the fiber suspended inside a fiber that it had resumed.
     pub(crate) struct Record {
         own: *mut c_void,
         resumer: *mut c_void,
+        resume_at: *mut c_void,
     }
 
     impl Record {
@@ -51,14 +53,16 @@ mod imp {
             Record {
                 own,
                 resumer: std::ptr::null_mut(),
+                resume_at: own,
             }
         }
         #[inline(always)]
         pub(crate) unsafe fn before_resume(&mut self, _limit: *const u8, _top: *const u8) {
-            // SAFETY: `own` lives until `destroy`; the switch follows at once.
+            // SAFETY: `own` lives until `destroy`, and a fiber that this one had resumed
+            // waits for it; the switch follows at once.
             unsafe {
                 self.resumer = __tsan_get_current_fiber();
-                __tsan_switch_to_fiber(self.own, 0);
+                __tsan_switch_to_fiber(self.resume_at, 0);
             }
         }
         #[inline(always)]
@@ -66,7 +70,10 @@ mod imp {
         #[inline(always)]
         pub(crate) unsafe fn before_suspend(&mut self, _for_good: bool) {
             // SAFETY: the resumer waits in `resume`, so its fibre exists.
-            unsafe { __tsan_switch_to_fiber(self.resumer, 0) }
+            unsafe {
+                self.resume_at = __tsan_get_current_fiber();
+                __tsan_switch_to_fiber(self.resumer, 0);
+            }
         }
         #[inline(always)]
         pub(crate) unsafe fn after_suspend(&mut self) {}

@@ -244,9 +244,8 @@ fn many_cancels_at_once_are_one() {
                 result.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
             });
             thread::scope(|threads| {
-                for _ in 0..4 {
-                    threads.spawn(|| handle.cancel());
-                }
+                let cancels = [(); 4].map(|()| threads.spawn(|| handle.cancel()));
+                cancels.map(|it| it.join().expect("it cancelled"));
             });
             assert!(
                 handle
