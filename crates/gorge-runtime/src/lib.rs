@@ -26,6 +26,11 @@ pub mod goroutine;
 #[cfg(not(gorge_loom))]
 mod leak;
 #[cfg(not(gorge_loom))]
+pub mod locks;
+#[cfg(gorge_loom)]
+#[path = "locks/mod_loom.rs"]
+pub mod locks;
+#[cfg(not(gorge_loom))]
 mod metrics;
 #[cfg(not(gorge_loom))]
 mod monitor;
@@ -34,6 +39,7 @@ pub mod netpoll;
 #[cfg(not(gorge_loom))]
 mod panics;
 pub mod preempt;
+pub mod profile;
 #[cfg(doctest)]
 mod refused;
 #[cfg(not(gorge_loom))]

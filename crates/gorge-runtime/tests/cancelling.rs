@@ -245,7 +245,9 @@ fn many_cancels_at_once_are_one() {
             });
             thread::scope(|threads| {
                 let cancels = [(); 4].map(|()| threads.spawn(|| handle.cancel()));
-                cancels.map(|it| it.join().expect("it cancelled"));
+                cancels
+                    .into_iter()
+                    .for_each(|it| it.join().expect("it cancelled"));
             });
             assert!(
                 handle

@@ -152,8 +152,9 @@ fn stress(setting: Setting, stop: &'static AtomicBool) {
         }
     };
     std::thread::scope(|scope| {
-        scope.spawn(dump);
+        let other = scope.spawn(dump);
         dump();
+        other.join().expect("it dumped");
     });
     runtime.run(|| check(&runtime, &frames));
     stop.store(true, Ordering::Relaxed);

@@ -13,6 +13,7 @@ mod common;
 mod mutex;
 mod once;
 mod queue;
+mod track;
 mod wait_group;
 
 pub use mutex::RawMutex;

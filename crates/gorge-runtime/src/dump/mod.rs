@@ -22,10 +22,11 @@ mod walk;
 pub(crate) use addresses::Addresses;
 pub use frame::Frame;
 pub use group::GroupedDump;
-pub(crate) use own::capture_current;
+pub(crate) use own::{capture_current, own_calls};
 pub use state::GoroutineState;
 
 use crate::goroutine::GoroutineId;
+use crate::locks::{self, Party};
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::{Shared, current};
 use crate::stack;
@@ -71,6 +72,9 @@ pub struct GoroutineSnapshot {
     pub state: GoroutineState,
     /// The address of what it waits for; zero when there is none.
     pub object: usize,
+    /// Who holds the lock that it waits for, if it is one and locks are
+    /// [tracked](crate::Builder::track_locks).
+    pub holders: Vec<Party>,
     /// How long it has waited, to a few tenths of a second.
     pub waited: Duration,
     /// Where it was started.
@@ -178,6 +182,7 @@ impl GoroutineSnapshot {
             name: reading.name,
             state: reading.state,
             object: reading.object,
+            holders: locks::holders(reading.object),
             waited: reading.waited,
             site: reading.site,
             parent: reading.parent,

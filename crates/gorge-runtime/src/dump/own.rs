@@ -2,10 +2,11 @@
 
 use super::addresses::{Addresses, Trail};
 use super::symbols::{Purpose, Symbols};
-use super::{GoroutineSnapshot, snapshot, with_room};
+use super::{Frame, GoroutineSnapshot, snapshot, with_room};
 use crate::goroutine::Run;
 use crate::scheduler::current;
 use crate::stack::Extent;
+use std::sync::Arc;
 
 /// The addresses of the calling goroutine's frames; none on an OS thread. A pinned
 /// goroutine's end where it was pinned.
@@ -30,6 +31,19 @@ pub(crate) fn capture_current() -> Addresses {
         trail.end_stack();
     }
     trail.addresses()
+}
+
+/// The calls that the calling goroutine is in, innermost first; none on an OS thread.
+pub(crate) fn own_calls() -> Arc<[Frame]> {
+    if current::stack_owner().is_none() {
+        return Arc::new([]);
+    }
+    with_room(|| {
+        let captured = capture_current();
+        Symbols::default()
+            .resolve_all(&captured, Purpose::Dump)
+            .frames
+    })
 }
 
 impl GoroutineSnapshot {

@@ -28,7 +28,16 @@ impl fmt::Display for GoroutineSnapshot {
             write!(f, " {name:?}")?;
         }
         writeln!(f, ":")?;
-        Body(self).fmt(f)
+        Body(self).fmt(f)?;
+        for (place, holder) in self.holders.iter().enumerate() {
+            let before = if place == 0 { "held by " } else { ", " };
+            write!(f, "{before}{holder}")?;
+        }
+        if self.holders.is_empty() {
+            Ok(())
+        } else {
+            writeln!(f)
+        }
     }
 }
 
@@ -109,6 +118,7 @@ mod tests {
             name: None,
             state: GoroutineState::Waiting(WaitReason::ChannelReceive),
             object: 0,
+            holders: Vec::new(),
             waited: Duration::ZERO,
             site: None,
             parent: GoroutineId::new(0),

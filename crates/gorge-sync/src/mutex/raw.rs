@@ -2,9 +2,11 @@
 
 use super::word::Word;
 use crate::queue::Node;
+use crate::track::Lock;
 use gorge_runtime::cancel;
 use gorge_runtime::park::{self, CancelMode, Outcome, Wait, WaitReason};
 use gorge_runtime::primitive::{may_spin, spin_hint};
+use gorge_runtime::profile;
 use gorge_runtime::time;
 use std::time::{Duration, Instant};
 
@@ -84,9 +86,14 @@ impl RawMutex {
     #[cold]
     #[inline(never)]
     fn acquire_slow(&self, deadline: Option<Instant>) -> bool {
-        if self.spin() {
-            return true;
-        }
+        let began = profile::wait_begins();
+        let acquired = self.spin() || self.wait(deadline);
+        let object = std::ptr::from_ref(self).addr();
+        profile::wait_ended(began, WaitReason::MutexLock, object);
+        acquired
+    }
+
+    fn wait(&self, deadline: Option<Instant>) -> bool {
         let wait = Wait {
             reason: WaitReason::MutexLock,
             object: std::ptr::from_ref(self).addr(),
@@ -194,10 +201,22 @@ impl RawMutex {
         }
     }
 
+    #[inline]
+    fn tracked(&self) -> Lock {
+        Lock::exclusive(self, "Mutex")
+    }
+
     /// How many are queued, for tests that must know that somebody is.
     #[cfg(test)]
     pub(super) fn queued(&self) -> usize {
         self.word.lock_queue().edit(|queue| queue.len())
+    }
+}
+
+impl Drop for RawMutex {
+    #[inline]
+    fn drop(&mut self) {
+        self.tracked().is_gone();
     }
 }
 
@@ -217,16 +236,17 @@ unsafe impl lock_api::RawMutex for RawMutex {
 
     #[inline]
     fn lock(&self) {
-        self.acquire();
+        self.tracked().acquire(|| self.acquire());
     }
 
     #[inline]
     fn try_lock(&self) -> bool {
-        self.try_acquire()
+        self.tracked().try_acquire(|| self.try_acquire())
     }
 
     #[inline]
     unsafe fn unlock(&self) {
+        self.tracked().lets_go();
         self.release();
     }
 
@@ -241,14 +261,16 @@ unsafe impl lock_api::RawMutex for RawMutex {
 unsafe impl lock_api::RawMutexFair for RawMutex {
     #[inline]
     unsafe fn unlock_fair(&self) {
+        self.tracked().lets_go();
         self.release_fair();
     }
 
     #[inline]
     unsafe fn bump(&self) {
         if self.word.has_queue() {
+            self.tracked().lets_go();
             self.release_fair();
-            self.acquire();
+            self.tracked().acquire(|| self.acquire());
         }
     }
 }
@@ -261,11 +283,13 @@ unsafe impl lock_api::RawMutexTimed for RawMutex {
 
     #[inline]
     fn try_lock_for(&self, timeout: Duration) -> bool {
-        self.acquire_until(|| time::now().checked_add(timeout))
+        let deadline = || time::now().checked_add(timeout);
+        self.tracked().try_acquire(|| self.acquire_until(deadline))
     }
 
     #[inline]
     fn try_lock_until(&self, deadline: Instant) -> bool {
-        self.acquire_until(|| Some(deadline))
+        let deadline = || Some(deadline);
+        self.tracked().try_acquire(|| self.acquire_until(deadline))
     }
 }

@@ -1,0 +1,67 @@
+//! Tells the runtime who holds which lock, where that is asked for
+//! (`gorge_runtime::locks`): one relaxed load and a branch where it is not.
+
+use gorge_runtime::locks::{self, Mode};
+
+/// Names a lock, and the way in which it is to be held.
+#[derive(Clone, Copy)]
+pub(crate) struct Lock {
+    address: usize,
+    kind: &'static str,
+    mode: Mode,
+}
+
+impl Lock {
+    #[inline]
+    pub(crate) fn exclusive<T>(lock: &T, kind: &'static str) -> Lock {
+        Lock {
+            address: std::ptr::from_ref(lock).addr(),
+            kind,
+            mode: Mode::Exclusive,
+        }
+    }
+
+    /// Acquires it by `acquire`, which waits as long as it takes.
+    #[inline]
+    pub(crate) fn acquire(self, acquire: impl FnOnce()) {
+        if locks::are_tracked() {
+            return self.acquire_tracked(acquire);
+        }
+        acquire();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn acquire_tracked(self, acquire: impl FnOnce()) {
+        locks::wants(self.address, self.kind, self.mode);
+        acquire();
+        locks::has(self.address, self.mode);
+    }
+
+    /// Acquires it by `acquire`, which may give up: so it ends a wait for ever, and
+    /// takes no part in one.
+    #[inline]
+    pub(crate) fn try_acquire(self, acquire: impl FnOnce() -> bool) -> bool {
+        let acquired = acquire();
+        if acquired && locks::are_tracked() {
+            locks::has(self.address, self.mode);
+        }
+        acquired
+    }
+
+    /// Call it before the lock is released.
+    #[inline]
+    pub(crate) fn lets_go(self) {
+        if locks::are_tracked() {
+            locks::lets_go(self.address);
+        }
+    }
+
+    /// Call it when the lock is dropped.
+    #[inline]
+    pub(crate) fn is_gone(self) {
+        if locks::are_tracked() {
+            locks::is_gone(self.address);
+        }
+    }
+}
