@@ -22,6 +22,7 @@ use gorge_runtime::cancel;
 use gorge_runtime::park::{self, CancelMode, Refused, Wait, WaitReason, Waiter};
 use gorge_runtime::primitive::atomic::{AtomicU8, Ordering};
 use gorge_runtime::primitive::{RawLock, UnsafeCell};
+use gorge_runtime::profile;
 
 /// Nobody has run it, or whoever did was cancelled.
 pub(super) const NEW: u8 = 0;
@@ -76,17 +77,23 @@ impl Core {
     #[cold]
     pub(super) fn begin(&self, takes_poisoned: bool) -> u8 {
         let node = Node::new();
+        let mut began = None;
         loop {
             self.lock.lock();
             // Relaxed: written under the lock.
             match self.state.load(Ordering::Relaxed) {
-                RUNNING => self.wait(&node),
+                RUNNING => {
+                    began = began.or_else(profile::wait_begins);
+                    self.wait(&node);
+                }
                 state => {
                     if state == NEW || (state == POISONED && takes_poisoned) {
                         self.state.store(RUNNING, Ordering::Relaxed);
                     }
                     // SAFETY: locked above.
                     unsafe { self.lock.unlock() };
+                    let object = std::ptr::from_ref(self).addr();
+                    profile::wait_ended(began, WaitReason::Once, object);
                     return state;
                 }
             }

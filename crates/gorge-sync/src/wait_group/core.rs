@@ -36,6 +36,7 @@ use gorge_runtime::preempt;
 use gorge_runtime::primitive::RawLock;
 use gorge_runtime::primitive::UnsafeCell;
 use gorge_runtime::primitive::atomic::{AtomicU64, Ordering};
+use gorge_runtime::profile;
 use std::cell::Cell;
 use std::time::Instant;
 
@@ -151,7 +152,11 @@ impl Core {
         if counter_of(self.state.load(Ordering::Acquire)) == 0 {
             return Ok(true);
         }
-        self.wait_slow(deadline)
+        let began = profile::wait_begins();
+        let waited = self.wait_slow(deadline);
+        let object = std::ptr::from_ref(self).addr();
+        profile::wait_ended(began, WaitReason::WaitGroup, object);
+        waited
     }
 
     #[cold]
