@@ -5,6 +5,7 @@
 //! hook is the program's code.
 
 use crate::park::WaitReason;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 #[cfg(not(gorge_loom))]
@@ -118,9 +119,10 @@ fn tell(began: Instant, reason: WaitReason, object: usize) {
         object,
         waited: crate::time::now().saturating_duration_since(began),
     };
-    // A panic would lose what the operation has acquired. So would that of a payload
-    // which is dropped.
-    if let Err(payload) = std::panic::catch_unwind(|| hook(&blocked)) {
+    // A panic would lose what the operation has acquired. So would one of the payload's
+    // destructor.
+    let told = catch_unwind(|| hook(&blocked));
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(told))) {
         std::mem::forget(payload);
     }
 }
