@@ -14,7 +14,7 @@
 
 use crate::dump::{GoroutineDump, GoroutineSnapshot};
 use crate::goroutine::{G, GRef, GoroutineId, with_runtime};
-use crate::park::WaitReason;
+use crate::park::{WANTS_UNPARK, WaitReason};
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::{Shared, current};
 use crate::time;
@@ -97,8 +97,10 @@ struct Suspect {
 /// The goroutines that nobody can wake.
 ///
 /// They are looked at one after the other while others run: a suspect's handle
-/// might wake it, and then be lent to a join that is looked at later. So all are
-/// looked at again: who is in the same wait then has been in it all the time.
+/// might wake it, or be cloned, and then be lent to a join that is looked at later.
+/// So all are looked at again: who is in the same wait then has been in it all the
+/// time, and the handles that it has by then are those that count. Whoever had one
+/// besides a joiner of the first look has it still, or nobody has.
 fn find_lost(shared: &Shared) -> HashSet<GoroutineId> {
     let mut suspects = HashMap::new();
     shared.store.for_each(|g| {
@@ -108,13 +110,11 @@ fn find_lost(shared: &Shared) -> HashSet<GoroutineId> {
     });
     shared.store.for_each(|g| {
         let address = std::ptr::from_ref(g).addr();
-        let same = |now: &Suspect| {
-            suspects
-                .get(&address)
-                .is_some_and(|then| now.id == then.id && now.ticket == then.ticket)
-        };
-        if !suspect(g).as_ref().is_some_and(same) {
-            suspects.remove(&address);
+        if let Some(then) = suspects.remove(&address)
+            && let Some(now) = suspect(g)
+            && (now.id, now.ticket) == (then.id, then.ticket)
+        {
+            suspects.insert(address, now);
         }
     });
     loop {
@@ -145,10 +145,12 @@ fn suspect(g: &G) -> Option<Suspect> {
     }
     // Held: it stays in this wait until it is released.
     let reason = g.cell.reason();
-    let only_by_handle = matches!(
-        reason,
-        WaitReason::Park | WaitReason::Forever | WaitReason::ChannelReceiveNever | WaitReason::Join
-    );
+    let only_by_handle = match reason {
+        // Whoever builds on the park seam may call its waits so, too.
+        WaitReason::Park => g.cell.load().has(WANTS_UNPARK),
+        WaitReason::Forever | WaitReason::ChannelReceiveNever | WaitReason::Join => true,
+        _ => false,
+    };
     // On its machine until its timer is armed.
     let is_off = g.on_machine.load(Ordering::Acquire) == 0;
     let suspect = (only_by_handle && is_off && g.timer.when() == NEVER).then(|| Suspect {

@@ -3,7 +3,9 @@
 mod common;
 
 use common::{in_each_placement, wait_for};
-use gorge_runtime::{JoinHandle, Runtime, go, goroutine, scope, yield_now};
+use gorge_runtime::park::{CancelMode, Outcome, Wait, WaitReason, Waiter, park};
+use gorge_runtime::{Goroutine, JoinHandle, Runtime, go, goroutine, scope, yield_now};
+use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -113,6 +115,92 @@ fn goroutines_that_are_woken_all_the_time_are_never_called_lost() {
         }
         stop.store(true, Ordering::Relaxed);
         rounds.join().expect("it ended");
+    });
+}
+
+/// Makes a joiner of a goroutine that it leaves a handle to with somebody else, at a
+/// moment that a look at many goroutines does not choose.
+fn join_what_another_one_can_wake(kept: &Arc<Mutex<Option<Goroutine>>>) {
+    let child = go(goroutine::park);
+    yield_now();
+    let keeper = kept.clone();
+    let joiner = go(move || {
+        *keeper.lock() = Some(child.goroutine().clone());
+        child.join().expect("it was woken");
+    });
+    drop(joiner);
+    // For longer than a look takes.
+    goroutine::sleep(Duration::from_millis(20));
+    wait_for(|| kept.lock().is_some());
+    let child = kept.lock().take();
+    child.expect("just seen").unpark();
+}
+
+#[test]
+fn a_handle_that_is_cloned_during_the_look_counts() {
+    const COUNT: usize = if cfg!(gorge_tsan) { 1_000 } else { 5_000 };
+    in_each_placement(2, |runtime| {
+        // So many objects to look at that it takes a while.
+        let many: Vec<_> = (0..COUNT).map(|_| runtime.go(goroutine::park)).collect();
+        until_all_parked(runtime, COUNT);
+        many.iter().for_each(|it| it.goroutine().unpark());
+        many.into_iter()
+            .for_each(|it| it.join().expect("it was woken"));
+        let stop = Arc::new(AtomicBool::new(false));
+        let rounds = |_| {
+            let told = stop.clone();
+            runtime.go(move || {
+                let kept = Arc::default();
+                while !told.load(Ordering::Relaxed) {
+                    join_what_another_one_can_wake(&kept);
+                }
+            })
+        };
+        let rounds: Vec<_> = (0..50).map(rounds).collect();
+        for _ in 0..60 {
+            assert_eq!(runtime.leak_check().lost().count(), 0);
+        }
+        stop.store(true, Ordering::Relaxed);
+        rounds
+            .into_iter()
+            .for_each(|it| it.join().expect("it ended"));
+    });
+}
+
+/// As [`until_parked`], for very many.
+fn until_all_parked(runtime: &Runtime, n: usize) {
+    wait_for(|| {
+        let dump = runtime.dump_states();
+        let goroutines = dump.goroutines().iter();
+        goroutines.filter(|it| it.state.is_waiting()).count() == n
+    });
+}
+
+#[test]
+fn a_wait_that_a_primitive_of_the_programs_own_ends_is_not_lost() {
+    in_each_placement(2, |runtime| {
+        let published: Arc<Mutex<Option<Waiter>>> = Arc::default();
+        let publisher = published.clone();
+        drop(runtime.go(move || {
+            let wait = Wait {
+                reason: WaitReason::Park,
+                object: 0,
+                deadline: None,
+                cancel: CancelMode::Withhold,
+            };
+            let publish = |waiter| *publisher.lock() = Some(waiter);
+            // SAFETY: the one who claims the waiter has taken it back, and nothing
+            // else ends the wait.
+            let outcome = unsafe { park(wait, publish, || ()) };
+            assert_eq!(outcome, Ok(Outcome::Woken(0)));
+        }));
+        until_parked(runtime, 1);
+        assert_eq!(lost(runtime), [""; 0]);
+        let waiter = published.lock().take().expect("it is parked");
+        // SAFETY: its wait goes on, as nobody else can end it.
+        let claim = unsafe { waiter.claim(Outcome::Woken(0)) };
+        claim.expect("it waits").wake();
+        wait_for(|| runtime.num_goroutines() == 0);
     });
 }
 
