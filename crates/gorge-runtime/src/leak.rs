@@ -20,10 +20,9 @@ use crate::scheduler::{Shared, current};
 use crate::time;
 use crate::timer::NEVER;
 use parking_lot::Mutex;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::ptr::null;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -163,71 +162,106 @@ fn suspect(g: &G) -> Option<Suspect> {
     suspect
 }
 
-/// The goroutines that a call of [`assert_no_leaks`] answers for.
+/// The goroutines that a call of [`assert_no_leaks`] answers for, by their runtimes
+/// too: each of those counts for itself.
 #[derive(Default)]
-struct Brood(Mutex<HashSet<GoroutineId>>);
+struct Brood(Mutex<HashSet<(usize, GoroutineId)>>);
+
+impl Brood {
+    fn is_empty(&self) -> bool {
+        self.0.lock().is_empty()
+    }
+
+    /// Those that belong to this runtime.
+    fn left_of(&self, shared: &Arc<Shared>) -> HashSet<GoroutineId> {
+        let own = Arc::as_ptr(shared).addr();
+        let all = self.0.lock();
+        let left = all.iter().filter(|(runtime, _)| *runtime == own);
+        left.map(|(_, id)| *id).collect()
+    }
+}
 
 /// A goroutine's place in a brood; its children get one, too.
 pub(crate) struct Membership {
     brood: Arc<Brood>,
-    /// Zero for who only passes it on.
-    id: GoroutineId,
+    /// `None` for who only passes it on.
+    member: Option<(usize, GoroutineId)>,
 }
 
 impl Membership {
-    fn new(brood: &Arc<Brood>, id: GoroutineId) -> Membership {
-        brood.0.lock().insert(id);
+    fn new(brood: &Arc<Brood>, member: (usize, GoroutineId)) -> Membership {
+        brood.0.lock().insert(member);
         Membership {
             brood: Arc::clone(brood),
-            id,
+            member: Some(member),
         }
     }
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.brood.0.lock().remove(&self.id);
+        if let Some(member) = &self.member {
+            self.brood.0.lock().remove(member);
+        }
     }
 }
 
 thread_local! {
-    /// What is started on this thread, where no goroutine runs, belongs here.
-    static BROOD: Cell<*const Arc<Brood>> = const { Cell::new(null()) };
+    /// What is started on this thread, where no goroutine runs, belongs here. Owned:
+    /// on coroutines, calls of `assert_no_leaks` need not end in the order of a stack.
+    static BROOD: RefCell<Option<Arc<Brood>>> = const { RefCell::new(None) };
 }
 
-/// What a goroutine with this number inherits that the caller starts.
+/// What a goroutine of `shared` with this number inherits that the caller starts.
 #[inline]
-pub(crate) fn inherit(parent: Option<GRef>, id: GoroutineId) -> Option<Membership> {
-    let brood = match parent {
+pub(crate) fn inherit(
+    parent: Option<GRef>,
+    shared: &Shared,
+    id: GoroutineId,
+) -> Option<Membership> {
+    let member = (std::ptr::from_ref(shared).addr(), id);
+    match parent {
         Some(g) => {
             // SAFETY: the parent's own code asks, so its run part is its own.
             let extras = unsafe { &(*g.as_ref().run.get()).extras };
             let membership = extras.as_ref()?.membership.as_ref()?;
-            &membership.brood
+            Some(Membership::new(&membership.brood, member))
         }
-        // SAFETY: null, or set by `assert_no_leaks` while it lends the brood.
-        None => unsafe { BROOD.get().as_ref() }?,
-    };
-    Some(Membership::new(brood, id))
+        // During a thread's last moments nobody checks any more.
+        None => BROOD
+            .try_with(|brood| Some(Membership::new(brood.borrow().as_ref()?, member)))
+            .ok()?,
+    }
 }
 
 /// Makes what the caller starts belong to `brood` while `f` runs.
 fn within<T>(brood: &Arc<Brood>, f: impl FnOnce() -> T) -> T {
     /// Restores what was there, also when `f` unwinds.
     enum Restore {
-        Thread(*const Arc<Brood>),
-        Goroutine(GRef, Option<Membership>),
+        Thread(Option<Arc<Brood>>),
+        Goroutine(GRef, GoroutineId, Option<Membership>),
     }
 
     impl Drop for Restore {
         fn drop(&mut self) {
             match self {
-                Restore::Thread(outer) => BROOD.set(*outer),
-                Restore::Goroutine(g, outer) => {
-                    exchange(*g, outer.take());
+                Restore::Thread(outer) => {
+                    let outer = outer.take();
+                    drop(BROOD.try_with(|brood| brood.replace(outer)));
                 }
+                // A coroutine that was left in `f` may have been resumed by another
+                // goroutine: then it is that one's own that is to be left alone.
+                Restore::Goroutine(g, id, outer) if is_current(*g, *id) => {
+                    drop(exchange(*g, outer.take()));
+                }
+                Restore::Goroutine(..) => {}
             }
         }
+    }
+
+    fn is_current(g: GRef, id: GoroutineId) -> bool {
+        // SAFETY: the goroutine that runs here is alive.
+        current::goroutine() == Some(g) && unsafe { g.as_ref() }.id() == id
     }
 
     /// The calling goroutine's membership.
@@ -237,12 +271,17 @@ fn within<T>(brood: &Arc<Brood>, f: impl FnOnce() -> T) -> T {
         std::mem::replace(&mut extras.membership, new)
     }
 
+    let brood = Arc::clone(brood);
     let _restore = match current::goroutine() {
-        None => Restore::Thread(BROOD.replace(brood)),
+        None => Restore::Thread(BROOD.replace(Some(brood))),
         Some(g) => {
-            let brood = Arc::clone(brood);
-            let id = GoroutineId::new(0);
-            Restore::Goroutine(g, exchange(g, Some(Membership { brood, id })))
+            // SAFETY: the goroutine that runs here is alive.
+            let id = unsafe { g.as_ref() }.id();
+            let passed_on = Membership {
+                brood,
+                member: None,
+            };
+            Restore::Goroutine(g, id, exchange(g, Some(passed_on)))
         }
     };
     f()
@@ -285,11 +324,14 @@ pub fn assert_no_leaks<T>(f: impl FnOnce() -> T) -> T {
     let value = within(&brood, f);
     let deadline = time::deadline(GRACE);
     let mut pause = Duration::from_micros(10);
-    while !brood.0.lock().is_empty() {
+    while !brood.is_empty() {
+        // Not borrowed: it is the caller's thread's, which may change.
+        let shared = with_runtime(Arc::clone);
+        let left = brood.left_of(&shared);
+        if left.is_empty() {
+            break;
+        }
         if deadline.is_none_or(|deadline| time::now() >= deadline) {
-            // Not borrowed: it is the caller's thread's, which may change.
-            let shared = with_runtime(Arc::clone);
-            let left = brood.0.lock().clone();
             let report = LeakReport::take(&shared, |g| left.contains(&g.id()));
             assert!(report.is_empty(), "assert_no_leaks: {report}");
             break;

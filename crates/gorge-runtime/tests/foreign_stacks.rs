@@ -61,3 +61,48 @@ fn a_segment_may_be_left_on_another_goroutine_than_it_was_entered_on() {
         LEFT.set(None);
     });
 }
+
+/// A coroutine that is in the middle of a check for leaks.
+fn checking() -> Coroutine<(), (), ()> {
+    let check = |yielder: &Yielder<(), ()>, ()| {
+        goroutine::assert_no_leaks(|| yielder.suspend(()));
+    };
+    let mut coroutine = Coroutine::new(check);
+    assert_eq!(coroutine.resume(()).as_yield(), Some(()));
+    coroutine
+}
+
+#[test]
+fn checks_for_leaks_on_a_thread_may_end_in_any_order() {
+    let (mut first, mut second) = (checking(), checking());
+    assert_eq!(first.resume(()).as_return(), Some(()));
+    // Its stack is unmapped, and with it what the check was about.
+    drop(first);
+    assert_eq!(second.resume(()).as_return(), Some(()));
+    drop(second);
+    assert_eq!(go(|| 7).join().expect("a value"), 7);
+}
+
+#[test]
+fn a_check_for_leaks_may_end_on_another_goroutine_than_it_began_on() {
+    let builder = Runtime::builder().max_procs(1);
+    let runtime = builder.build().expect("a runtime");
+    runtime.run(|| {
+        go(|| LEFT.set(Some(checking()))).join().expect("it ended");
+        // The check's goroutine is gone, and this one has its place.
+        let next = go(|| {
+            let checked = goroutine::assert_no_leaks(|| {
+                goroutine::park();
+                drop(go(|| goroutine::sleep(Duration::from_millis(20))));
+                time::now()
+            });
+            checked.elapsed()
+        });
+        yield_now();
+        let mut coroutine = LEFT.take().expect("a coroutine");
+        assert_eq!(coroutine.resume(()).as_return(), Some(()));
+        next.goroutine().unpark();
+        let waited = next.join().expect("nothing is left");
+        assert!(waited >= Duration::from_millis(20), "{waited:?}");
+    });
+}

@@ -205,6 +205,16 @@ fn a_wait_that_a_primitive_of_the_programs_own_ends_is_not_lost() {
 }
 
 #[test]
+fn goroutines_of_another_runtime_do_not_count() {
+    let other = Runtime::builder().max_procs(1).build().expect("a runtime");
+    in_each_placement(2, |runtime| {
+        // Numbers are given by each runtime: somebody here has each of the other's.
+        (0..8).for_each(|_| drop(runtime.go(forever)));
+        runtime.run(|| goroutine::assert_no_leaks(|| drop(other.go(forever))));
+    });
+}
+
+#[test]
 fn no_leaks_is_true_of_code_that_waits_for_its_own() {
     in_each_placement(2, |runtime| {
         runtime.run(|| {

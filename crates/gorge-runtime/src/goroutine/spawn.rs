@@ -153,7 +153,7 @@ unsafe fn prepare(g: GRef, shared: &Shared, spec: Spec) {
         unsafe { g.as_ref() }.id().as_u64()
     });
     g.label.parent.store(parent_id, Ordering::Relaxed);
-    if let Some(membership) = leak::inherit(parent, g.id()) {
+    if let Some(membership) = leak::inherit(parent, shared, g.id()) {
         run.extras.get_or_insert_default().membership = Some(membership);
     }
     g.label
