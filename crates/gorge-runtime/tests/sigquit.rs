@@ -8,20 +8,30 @@
 use gorge_runtime::{Runtime, go, goroutine, yield_now};
 use std::env;
 use std::hint::black_box;
+use std::io::Read as _;
+use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::thread;
+use std::time::Duration;
 
 const CASE: &str = "GORGE_SIGQUIT_CASE";
 
-/// Runs this binary again, as the process that gets the signal.
-fn child(case: &str, traceback: &str) -> (Output, String) {
-    let output = Command::new(env::current_exe().expect("this test"))
+/// So many goroutines that a pipe does not hold what is said of them.
+const MANY: usize = 3000;
+
+/// This binary again, as the process that gets the signal.
+fn command(case: &str, traceback: &str) -> Command {
+    let mut command = Command::new(env::current_exe().expect("this test"));
+    command
         .args(["--exact", "the_child", "--nocapture", "--test-threads=1"])
         .env(CASE, case)
-        .env("GORGE_TRACEBACK", traceback)
-        .output()
-        .expect("it starts");
+        .env("GORGE_TRACEBACK", traceback);
+    command
+}
+
+fn child(case: &str, traceback: &str) -> (Output, String) {
+    let output = command(case, traceback).output().expect("it starts");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     (output, text)
 }
@@ -43,6 +53,19 @@ fn the_child() {
                 build("not", false),
             ];
             runtimes.iter().for_each(start_and_wait);
+            quit();
+            loop {
+                thread::park();
+            }
+        }
+        "many" => {
+            let runtime = build("many", true);
+            for _ in 0..MANY {
+                drop(runtime.go(goroutine::park));
+            }
+            while !all_wait(&runtime, MANY) {
+                yield_now();
+            }
             quit();
             loop {
                 thread::park();
@@ -129,11 +152,16 @@ fn start_and_wait(runtime: &Runtime) {
     }
     let named = goroutine::Builder::new().name("patient");
     drop(runtime.run(|| (named.spawn(waits_for_ever), go(goroutine::park_forever))));
-    let dump = || runtime.dump_states();
-    let all_wait = || dump().goroutines().iter().all(|it| it.state.is_waiting());
-    while !(dump().goroutines().len() == 2 && all_wait()) {
+    while !all_wait(runtime, 2) {
         yield_now();
     }
+}
+
+/// Whether so many goroutines are there, and all of them wait.
+fn all_wait(runtime: &Runtime, count: usize) -> bool {
+    let dump = runtime.dump_states();
+    let mut goroutines = dump.goroutines().iter();
+    goroutines.len() == count && goroutines.all(|it| it.state.is_waiting())
 }
 
 #[test]
@@ -162,6 +190,25 @@ fn frames_are_left_out_on_request() {
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert_eq!(text.matches(" [park] \"patient\":\n").count(), 2, "{text}");
     assert!(!text.contains("waits_for_ever\n"), "{text}");
+}
+
+#[test]
+fn a_dump_is_complete_where_standard_error_does_not_block() {
+    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    // SAFETY: a system call on a descriptor that is there.
+    let changed = unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
+    assert_eq!(changed, 0);
+    let mut child = {
+        let mut command = command("many", "none");
+        command.stdout(Stdio::null()).stderr(writer);
+        command.spawn().expect("it starts")
+    };
+    // The pipe gets full before anybody reads.
+    thread::sleep(Duration::from_millis(500));
+    let mut text = String::new();
+    reader.read_to_string(&mut text).expect("text");
+    assert_eq!(child.wait().expect("it ends").code(), Some(2));
+    assert_eq!(text.matches(" [park]:\n").count(), MANY);
 }
 
 #[test]

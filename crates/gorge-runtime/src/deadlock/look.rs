@@ -7,16 +7,13 @@
 use super::mains::{Main, Parties, Told};
 use super::report::DeadlockReport;
 use super::{DeadlockDetection, Deadlocks};
+use crate::fault;
 use crate::goroutine::{G, GRef};
 use crate::park::{Claim, ENDED, Outcome, Owner, PARKED, WaitReason};
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::Shared;
 use crate::timer::NEVER;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Write as _;
-use std::mem::ManuallyDrop;
-use std::os::fd::FromRawFd;
 use std::ptr::NonNull;
 
 /// What a look has shown.
@@ -142,9 +139,7 @@ fn end_process(report: &DeadlockReport, now: Option<&DeadlockReport>, mains: &[&
         let _ = write!(text, "\nafter the cancel:\n\n{}", now.dump());
     }
     // Not through std's handle: a goroutine that is asleep may have that locked.
-    // SAFETY: the descriptor is the process's own, and not closed by this.
-    let mut stderr = ManuallyDrop::new(unsafe { File::from_raw_fd(libc::STDERR_FILENO) });
-    let _ = stderr.write_all(text.as_bytes());
+    fault::print(text.as_bytes());
     // SAFETY: ends the process here and now. Exit handlers could wait for
     // goroutines that never run again.
     unsafe { libc::_exit(2) }

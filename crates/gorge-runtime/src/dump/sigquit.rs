@@ -18,15 +18,14 @@
 //! it does by default.
 
 use super::GoroutineDump;
+use crate::fault;
 use crate::primitive::atomic::{AtomicBool, AtomicU32, Ordering};
 use crate::scheduler::Shared;
 use crate::traceback::Traceback;
 use parking_lot::Mutex;
 use std::ffi::c_int;
-use std::fs::File;
-use std::io::{self, Write as _};
-use std::mem::{ManuallyDrop, MaybeUninit};
-use std::os::fd::FromRawFd;
+use std::io;
+use std::mem::MaybeUninit;
 use std::sync::{Arc, Weak};
 use std::{mem, process, ptr, thread};
 
@@ -195,9 +194,7 @@ fn report() -> ! {
     let text = text(runtimes.iter().filter_map(Weak::upgrade));
     // Not through std's standard error, whose lock may be held by what hangs. The
     // process ends even if nobody reads it.
-    // SAFETY: the descriptor is not closed: the file is never dropped.
-    let mut out = ManuallyDrop::new(unsafe { File::from_raw_fd(libc::STDERR_FILENO) });
-    drop(out.write_all(text.as_bytes()));
+    fault::print(text.as_bytes());
     // SAFETY: ends the process at once: no destructor runs, as after a signal.
     unsafe { libc::_exit(STATUS) }
 }

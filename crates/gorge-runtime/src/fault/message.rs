@@ -56,12 +56,36 @@ impl Message {
 /// reason to stop.
 pub(crate) fn print(mut bytes: &[u8]) {
     while !bytes.is_empty() {
-        // SAFETY: the bytes are readable; a failed write ends the loop.
-        let written = unsafe { libc::write(2, bytes.as_ptr().cast(), bytes.len()) };
-        let Ok(written @ 1..) = usize::try_from(written) else {
-            break;
-        };
-        bytes = &bytes[written..];
+        // SAFETY: the bytes are readable, and the descriptor is not closed by this.
+        let written =
+            unsafe { libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len()) };
+        match usize::try_from(written) {
+            Ok(written @ 1..) => bytes = &bytes[written..],
+            Err(_) if may_write_again() => {}
+            _ => break,
+        }
+    }
+}
+
+/// After a write that failed: whether the next one may not. It was interrupted, or
+/// there is room within a second on a standard error that does not block, as one
+/// that is shared with another program may.
+fn may_write_again() -> bool {
+    const PATIENCE_MS: i32 = 1000;
+    // SAFETY: reads this thread's error number.
+    match unsafe { *libc::__errno_location() } {
+        libc::EINTR => true,
+        libc::EAGAIN => {
+            let mut stderr = libc::pollfd {
+                fd: libc::STDERR_FILENO,
+                events: libc::POLLOUT,
+                revents: 0,
+            };
+            // SAFETY: one descriptor, for the time of the call. Not zero if it was
+            // interrupted: then the write looks again.
+            unsafe { libc::poll(&raw mut stderr, 1, PATIENCE_MS) != 0 }
+        }
+        _ => false,
     }
 }
 
