@@ -70,6 +70,9 @@ fn run_case(case: &str) {
     let watchful = |round| setting.runtime_with(|it| it.time_slice(often(round)));
     match case {
         "park" => setting.runtime().run(|| goroutine::park_forever()),
+        "sigquit" => setting
+            .runtime_with(|it| it.dump_on_sigquit(true))
+            .run(|| goroutine::park_forever()),
         "scope" => setting.runtime().run(|| {
             goroutine::scope(|scope| drop(scope.spawn(|| goroutine::park_forever())));
         }),
@@ -238,7 +241,7 @@ fn succeeds(case: &str) {
 }
 
 fn a_main_alone() {
-    for case in ["park", "scope", "pinned"] {
+    for case in ["park", "sigquit", "scope", "pinned"] {
         run_both(case, |code, text| {
             assert_eq!(code, Some(101), "{text}");
             assert!(text.contains(&format!("\n{HEADLINE}")), "{text}");

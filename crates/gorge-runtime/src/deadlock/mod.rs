@@ -20,7 +20,7 @@ mod threads;
 
 pub(crate) use lookout::Lookout;
 pub use report::DeadlockReport;
-pub(crate) use threads::OwnThreads;
+pub(crate) use threads::{OwnThreads, enter_as_servant};
 
 use crate::primitive::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::scheduler::Shared;
@@ -33,7 +33,8 @@ use std::sync::{Arc, Weak};
 pub enum DeadlockDetection {
     /// When no thread foreign to the runtime exists, which could still wake one of
     /// its goroutines: all threads of the process are the runtime's own, or wait in
-    /// its [`run`](crate::Runtime::run).
+    /// its [`run`](crate::Runtime::run), or for
+    /// [SIGQUIT](crate::Builder::dump_on_sigquit).
     ///
     /// So never under a test harness, which has threads of its own. A thread of
     /// another runtime is foreign, too. If a foreign thread ends when everybody is

@@ -4,11 +4,14 @@
 //! end, so an id in the list is that of a thread that exists. A thread that is
 //! about to start, or to end, thus counts as foreign for a moment: a deadlock may
 //! then be found a moment later, but none is that does not exist.
+//!
+//! A servant of all runtimes that never wakes a goroutine is nobody's own, and nobody
+//! waits for what it does.
 
 use parking_lot::Mutex;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 const TASKS: &str = "/proc/self/task";
 
@@ -18,6 +21,9 @@ pub(super) type ThreadId = libc::c_long;
 /// The threads of one runtime: workers, blocking pool, monitor.
 #[derive(Default)]
 pub(crate) struct OwnThreads(Mutex<Ids>);
+
+/// The servants of all runtimes.
+static SERVANTS: LazyLock<Arc<OwnThreads>> = LazyLock::new(Arc::default);
 
 #[derive(Default)]
 struct Ids {
@@ -38,6 +44,11 @@ pub(super) fn this_thread() -> ThreadId {
     unsafe { libc::syscall(libc::SYS_gettid) }
 }
 
+/// For a thread that has just started, serves any runtime, and wakes no goroutine.
+pub(crate) fn enter_as_servant() -> Member {
+    SERVANTS.enter()
+}
+
 impl OwnThreads {
     /// For a thread that has just started.
     pub(crate) fn enter(self: &Arc<Self>) -> Member {
@@ -49,19 +60,21 @@ impl OwnThreads {
         }
     }
 
-    /// Whether all threads of the process are these, or among `others`. Not if
-    /// that cannot be found out.
+    /// Whether all threads of the process are these, servants, or among `others`.
+    /// Not if that cannot be found out.
     pub(super) fn are_alone_with(&self, others: &[ThreadId]) -> bool {
-        let (mut known, gone) = {
-            let own = self.0.lock();
-            (own.ids.clone(), own.gone)
-        };
-        known.extend(others);
+        let mut known = others.to_vec();
+        let lists = [self, &**SERVANTS];
+        let gone = lists.map(|list| {
+            let list = list.0.lock();
+            known.extend(&list.ids);
+            list.gone
+        });
         known.sort_unstable();
         let is_known = |id: &ThreadId| known.binary_search(id).is_ok();
         let Some(all) = listing() else { return false };
         // The second time: nobody has ended whose number a new thread may have got.
-        all.iter().all(is_known) && self.0.lock().gone == gone
+        all.iter().all(is_known) && lists.map(|list| list.0.lock().gone) == gone
     }
 }
 

@@ -18,6 +18,7 @@
 //! it does by default.
 
 use super::GoroutineDump;
+use crate::deadlock::enter_as_servant;
 use crate::fault;
 use crate::primitive::atomic::{AtomicBool, AtomicU32, Ordering};
 use crate::scheduler::Shared;
@@ -167,6 +168,7 @@ fn notify() {
 
 /// What the thread does.
 fn serve() {
+    let _member = enter_as_servant();
     loop {
         wait();
         if ASKED.load(Ordering::Acquire) {
