@@ -51,7 +51,8 @@ const STACK_BYTES: usize = 1 << 20;
 /// On a goroutine, `f` runs on a thread of the runtime's blocking pool while
 /// the goroutine waits; other goroutines go on. A migrating or pinned goroutine
 /// runs `f` on its own thread, which costs next to nothing if `f` is short;
-/// otherwise another thread takes over from it. On a plain OS thread, `f` runs
+/// otherwise another thread takes over from it. So does a homed one when the system
+/// refuses the pool its first thread. On a plain OS thread, `f` runs
 /// right there. Inside `f` there is no current goroutine; goroutines started
 /// there belong to the caller's runtime.
 ///
@@ -152,9 +153,11 @@ where
         Err(Refused) => None,
     };
     if outcome == Some(Outcome::Closed) {
-        // Not one thread could be started: this one has to do.
-        // SAFETY: the pool gave the job back unrun.
-        unsafe { (job.run)(job.errand) };
+        // Not one thread could be started: this one has to do, for its siblings too.
+        stack::grow(STACK_MIN, STACK_BYTES, || {
+            // SAFETY: the pool gave the job back unrun.
+            covered(|| unsafe { (job.run)(job.errand) });
+        });
     }
     match errand.result {
         Some(Ok(value)) => value,

@@ -364,17 +364,8 @@ fn more_processors_than_threads_were_allowed_get_threads() {
 #[cfg(not(any(gorge_tsan, gorge_asan)))]
 #[test]
 fn work_that_no_thread_could_be_started_for_runs_when_one_can() {
-    const CASE: &str = "GORGE_PLACEMENT_REFUSED";
-    if std::env::var(CASE).is_err() {
-        let output = std::process::Command::new(std::env::current_exe().expect("this test"))
-            .args([
-                "--exact",
-                "work_that_no_thread_could_be_started_for_runs_when_one_can",
-            ])
-            .env(CASE, "1")
-            .output()
-            .expect("it starts");
-        return assert!(output.status.success(), "{output:?}");
+    if !is_child("work_that_no_thread_could_be_started_for_runs_when_one_can") {
+        return;
     }
     let runtime = Runtime::builder().max_procs(1).build().expect("a runtime");
     let (release, blocked) = latch();
@@ -388,6 +379,40 @@ fn work_that_no_thread_could_be_started_for_runs_when_one_can() {
     assert_eq!(waiting.join().expect("it ran"), 1);
     drop(release);
     blocking.join().expect("it was let go");
+}
+
+#[cfg(not(any(gorge_tsan, gorge_asan)))]
+#[test]
+fn a_closure_that_no_thread_could_be_started_for_runs_as_on_a_thread() {
+    if !is_child("a_closure_that_no_thread_could_be_started_for_runs_as_on_a_thread") {
+        return;
+    }
+    let runtime = Runtime::builder().max_procs(1).build().expect("a runtime");
+    let inside = runtime.run(|| {
+        let before = thread::current().id();
+        let former = limit_address_space(1);
+        let inside = blocking(|| (goroutine::current().id(), thread::current().id()));
+        limit_address_space(former);
+        assert_eq!(inside.1, before, "there is no other thread");
+        inside.0
+    });
+    assert_eq!(inside.as_u64(), 0, "inside there is no goroutine");
+}
+
+/// Whether this is the process for this test alone; if not, runs it.
+#[cfg(not(any(gorge_tsan, gorge_asan)))]
+fn is_child(test: &str) -> bool {
+    const CASE: &str = "GORGE_PLACEMENT_REFUSED";
+    if std::env::var(CASE).is_ok() {
+        return true;
+    }
+    let output = std::process::Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", test])
+        .env(CASE, "1")
+        .output()
+        .expect("it starts");
+    assert!(output.status.success(), "{output:?}");
+    false
 }
 
 /// Limits what memory the process may have. Returns the former limit.
