@@ -1,17 +1,25 @@
 //! What becomes of a failure: the text that says which goroutine failed and why, and
 //! payloads on their way from one goroutine to another.
 
+#[path = "common/child.rs"]
+mod child;
 mod common;
 #[path = "common/marks.rs"]
 mod marks;
 
+use child::{Child, case};
 use common::{in_each_placement, wait_for};
-use gorge_runtime::{JoinError, cancel, catch_panic, go, goroutine, scope, yield_now};
+use gorge_runtime::{
+    JoinError, PanicPolicy, Runtime, cancel, catch_panic, go, goroutine, scope, yield_now,
+};
 use marks::{Counted, Mark};
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
+use std::time::Duration;
 
 /// The error of a goroutine with this name, or none.
 fn error_of(name: Option<&str>, body: impl FnOnce() + Send + 'static) -> JoinError {
@@ -150,4 +158,56 @@ fn catch_unwind_gets_a_cancel_at_every_point_and_what_it_resumes_is_one() {
         assert!(result.expect_err("cancelled").is_cancelled());
         assert_eq!(told.load(Ordering::SeqCst), 5);
     });
+}
+
+/// Its destructor panics.
+struct Explosive;
+
+impl Drop for Explosive {
+    fn drop(&mut self) {
+        panic!("in a result");
+    }
+}
+
+/// Its wake panics.
+struct Bomb;
+
+impl Wake for Bomb {
+    fn wake(self: Arc<Self>) {
+        panic!("in a waker");
+    }
+}
+
+/// Not a test of its own: the body of the child process.
+#[test]
+fn the_child() {
+    let Some(case) = case() else { return };
+    let builder = Runtime::builder()
+        .max_procs(1)
+        .panic_policy(PanicPolicy::Abort);
+    let runtime = builder.build().expect("a runtime");
+    runtime.run(|| match &*case {
+        "result" => {
+            drop(go(|| Explosive));
+            goroutine::sleep(Duration::from_secs(10));
+        }
+        "waker" => {
+            let mut handle = go(yield_now);
+            let waker = Waker::from(Arc::new(Bomb));
+            let polled = Pin::new(&mut handle).poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+            goroutine::sleep(Duration::from_secs(10));
+        }
+        _ => unreachable!("cases are named above"),
+    });
+    println!("main goes on");
+}
+
+#[test]
+fn under_abort_a_panic_at_a_goroutines_end_ends_the_process_too() {
+    for case in ["result", "waker"] {
+        let text = format!("in a {case}");
+        let goes_on = format!("panic: {text}\n\ngoroutine 2 [running]:\n");
+        Child::new(case).end().expect(2, &[&text, &goes_on]);
+    }
 }

@@ -303,6 +303,25 @@ fn a_scope_in_a_shield_a_pinned_closure_or_a_blocking_one_waits_too() {
 }
 
 #[test]
+fn a_result_whose_destructor_panics_at_its_childs_end_is_a_panic_of_that() {
+    struct Explosive;
+    impl Drop for Explosive {
+        fn drop(&mut self) {
+            panic!("in a result");
+        }
+    }
+    in_each_placement(1, |runtime| {
+        runtime.run(|| {
+            let text = catch_unwind(|| scope(|s| drop(s.spawn(|| Explosive))))
+                .expect_err("a child panicked")
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned());
+            assert_eq!(text.as_deref(), Some("a scoped goroutine panicked"));
+        });
+    });
+}
+
+#[test]
 fn a_child_may_have_options() {
     in_each_placement(2, |runtime| {
         runtime.run(|| {

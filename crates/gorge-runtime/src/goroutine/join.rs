@@ -412,11 +412,9 @@ impl G {
         // gets to a park point.
         self.cell.set_flag(SHIELD, true);
         // Nothing is there to catch what leaves the end of a goroutine.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake()))
-            && let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic)))
-        {
-            // A payload whose own drop panics is not worth another try.
-            mem::forget(another);
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+            // SAFETY: the goroutine itself calls this, at its end.
+            unsafe { panics::judge_late(self, self.run.get(), payload) };
         }
     }
 }

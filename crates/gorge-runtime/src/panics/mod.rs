@@ -21,7 +21,7 @@ mod policy;
 
 pub(crate) use hook::install;
 pub use policy::PanicPolicy;
-pub(crate) use policy::{Identity, judge, report_unasked};
+pub(crate) use policy::{Identity, judge, judge_late, report_unasked};
 
 use crate::goroutine::{G, NO_HOME, Run};
 use crate::park::{MID_PANIC, PANICKED, PINNED};

@@ -1,5 +1,6 @@
 //! What a panic that reaches its goroutine's root means for the process.
 
+use crate::cancel;
 use crate::dump::{Addresses, GoroutineDump, GoroutineSnapshot, capture_current};
 use crate::error::{Failure, panic_message};
 use crate::goroutine::{G, Run};
@@ -7,7 +8,10 @@ use crate::park::PANICKED;
 use crate::report::report;
 use crate::scheduler::{Shared, current};
 use crate::traceback::Traceback;
+use std::any::Any;
 use std::fmt;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a panic that nothing in its goroutine catches leads to; see
 /// [`Builder::panic_policy`](crate::Builder::panic_policy).
@@ -74,6 +78,31 @@ pub(crate) unsafe fn judge(g: &G, run: *mut Run, shared: &Shared) {
     }
     // SAFETY: as above.
     unsafe { (*run).unreported = !is_reported };
+}
+
+/// Goroutine, at its root: a destructor of its result, or the waker of who waits for
+/// that, has unwound with this. Returns whether it was a panic.
+///
+/// # Safety
+///
+/// As for [`judge`], but whose the result is does not matter.
+#[cold]
+pub(crate) unsafe fn judge_late(g: &G, run: *mut Run, payload: Box<dyn Any + Send>) -> bool {
+    let is_panic = !cancel::is_cancel(&*payload);
+    if is_panic
+        && let Some(machine) = current::machine()
+        && machine.shared().config.panic_policy == PanicPolicy::Abort
+    {
+        // SAFETY: the caller's contract: the goroutine's own run part.
+        let extras = unsafe { (*run).extras.as_mut() };
+        let calls = extras.and_then(|extras| extras.panicked_in.take());
+        abort(g, machine.shared(), Some(&Failure::Panic(payload)), calls);
+    }
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // A payload whose own drop panics is not worth another try.
+        mem::forget(another);
+    }
+    is_panic
 }
 
 /// Nobody will ask for the result, which is a failure that was not reported: a

@@ -408,9 +408,12 @@ unsafe fn complete(g: GRef) {
                 }
                 crate::goroutine::drop_result(run);
             };
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(drop_result)) {
-                // A payload whose own drop panics is not worth another try.
-                std::mem::forget(panic);
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(drop_result))
+                // SAFETY: the goroutine's own run part.
+                && unsafe { panics::judge_late(shared_g, run, payload) }
+                && let Some(family) = &family
+            {
+                family.note_panic();
             }
         }
         Completion::WakeJoiner => shared_g.wake_joiner(),
