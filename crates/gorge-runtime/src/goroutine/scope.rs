@@ -169,6 +169,9 @@ impl Family {
         }
         if children.handles.len() == children.handles.capacity() {
             children.handles.retain(|child| !child.has_ended());
+            // As much room again, so that each sweep is paid for by as many children.
+            let left = children.handles.len();
+            children.handles.reserve(left);
         }
         children.handles.push(child.clone());
     }
