@@ -134,7 +134,6 @@ unsafe fn prepare(g: GRef, shared: &Shared, spec: Spec) {
         g.as_ref().set_name(spec.name);
         (g.as_ref(), &mut *g.as_ref().run.get())
     };
-    g.cell.restart();
     g.life.restart();
     g.set_home(NO_HOME);
     g.cell.unpark_token.store(0, Ordering::Relaxed);
@@ -159,4 +158,6 @@ unsafe fn prepare(g: GRef, shared: &Shared, spec: Spec) {
     g.label
         .site
         .store(std::ptr::from_ref(spec.site).cast_mut(), Ordering::Relaxed);
+    // Last: from here on, dumps show it, with the labels of this life.
+    g.cell.restart();
 }
