@@ -62,6 +62,36 @@ fn a_segment_may_be_left_on_another_goroutine_than_it_was_entered_on() {
     });
 }
 
+#[test]
+fn a_dump_walks_no_segment_that_somebody_else_has_left() {
+    const SEGMENT: usize = 1 << 20;
+    let builder = Runtime::builder().max_procs(1);
+    let runtime = builder.build().expect("a runtime");
+    runtime.run(|| {
+        let enterer = go(|| {
+            let mut coroutine = Coroutine::new(|yielder: &Yielder<(), ()>, ()| {
+                stack::grow(usize::MAX, SEGMENT, || yielder.suspend(()));
+            });
+            coroutine.resume(());
+            LEFT.set(Some(coroutine));
+            goroutine::park();
+        });
+        yield_now();
+        let mut coroutine = LEFT.take().expect("a coroutine");
+        assert_eq!(coroutine.resume(()).as_return(), Some(()));
+        // The segment is free, and taken again.
+        stack::grow(usize::MAX, SEGMENT, || {
+            let dump = runtime.dump();
+            let mut goroutines = dump.goroutines().iter();
+            let found = goroutines.find(|it| it.id == enterer.goroutine().id());
+            let text = found.expect("it is parked").to_string();
+            assert!(text.contains("ops::park\n"), "{text}");
+        });
+        enterer.goroutine().unpark();
+        enterer.join().expect("it was woken");
+    });
+}
+
 /// A coroutine that is in the middle of a check for leaks.
 fn checking() -> Coroutine<(), (), ()> {
     let check = |yielder: &Yielder<(), ()>, ()| {

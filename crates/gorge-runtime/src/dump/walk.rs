@@ -12,6 +12,10 @@
 //! segment, or, of a pinned goroutine, the place where it was pinned. So one stack
 //! whose tables are broken costs the rest of that stack only. No read leaves the
 //! part of the stack that is in use, and none allocates.
+//!
+//! A segment is walked only if the goroutine is on it. A coroutine may have been left
+//! on one, and been resumed by somebody else: then it is still listed, but no more
+//! ours to look into.
 
 use super::addresses::Trail;
 use super::modules;
@@ -81,7 +85,11 @@ impl Walker {
         trail: &mut Trail,
     ) {
         for segment in segments.iter().rev() {
-            // SAFETY: the caller's contract; a call runs on the segment.
+            if !(segment.limit..segment.top).contains(&stack_pointer.addr()) {
+                continue;
+            }
+            // SAFETY: the caller's contract; the goroutine is on the segment, so the
+            // call that runs there is its own.
             stack_pointer = unsafe {
                 self.walk_stack(stack_pointer, *segment, trail);
                 position::caller(ptr::with_exposed_provenance(segment.top))
@@ -109,7 +117,9 @@ impl Walker {
                 return Err(());
             }
             // SAFETY: a word of the part of the stack that is in use, which is
-            // mapped, and which nobody writes before the goroutine is resumed.
+            // mapped. The goroutine's own code writes none before it is resumed. A
+            // waker may write its value into the frame of an operation, but the
+            // tables name only where calls saved registers.
             Ok(unsafe { ptr::with_exposed_provenance::<u64>(address).read_volatile() })
         };
         let (unwinder, address) = (&self.unwinder, position.address as u64);
