@@ -8,11 +8,15 @@ pub mod barrier;
 mod cell;
 #[cfg_attr(gorge_loom, path = "lock_loom.rs")]
 mod lock;
+#[cfg(not(gorge_loom))]
+mod place;
 
 pub mod sleep;
 
 pub use cell::UnsafeCell;
 pub use lock::RawLock;
+#[cfg(not(gorge_loom))]
+pub use place::place;
 
 #[cfg(not(gorge_loom))]
 #[allow(
