@@ -13,6 +13,7 @@ mod common;
 mod mutex;
 mod once;
 mod queue;
+mod semaphore;
 mod track;
 mod wait_group;
 
@@ -20,6 +21,10 @@ pub use mutex::RawMutex;
 #[cfg(not(gorge_loom))]
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard};
 pub use once::{Once, OnceState};
+pub use semaphore::{
+    AcquireError, AcquireTimeoutError, OwnedSemaphorePermit, Semaphore, SemaphorePermit,
+    TryAcquireError,
+};
 pub use wait_group::WaitGroup;
 
 /// The crate whose wrappers the locks are, for their traits.

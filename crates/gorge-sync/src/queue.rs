@@ -11,8 +11,8 @@
 //!
 //! * [`push_back`](Queue::push_back), [`push_front`](Queue::push_front): publish
 //!   a waiter.
-//! * [`claim_first`](Queue::claim_first), [`claim_all`](Queue::claim_all): take
-//!   waiters out and claim them.
+//! * [`claim_first`](Queue::claim_first), [`claim_all`](Queue::claim_all),
+//!   [`claim_within`](Queue::claim_within): take waiters out and claim them.
 //! * [`remove`](Queue::remove): a waiter takes itself back.
 //!
 //! Whoever has `&mut Queue` holds the lock of the object that the queue belongs
@@ -22,6 +22,7 @@
 
 use gorge_runtime::park::{Claim, Outcome, Waiter};
 use gorge_runtime::primitive::UnsafeCell;
+use std::cell::Cell;
 use std::ptr::NonNull;
 
 /// Where a waiter stands in a queue. It lives in the blocked operation's frame.
@@ -30,6 +31,8 @@ use std::ptr::NonNull;
 #[repr(align(16))]
 pub(crate) struct Node {
     fields: UnsafeCell<Fields>,
+    /// How much its waiter waits for, where that differs from one to the next.
+    need: usize,
 }
 
 #[derive(Default)]
@@ -48,8 +51,14 @@ struct Fields {
 
 impl Node {
     pub(crate) fn new() -> Node {
+        Node::needing(0)
+    }
+
+    /// The node of a waiter that [`claim_within`](Queue::claim_within) is to weigh.
+    pub(crate) fn needing(need: usize) -> Node {
         Node {
             fields: UnsafeCell::new(Fields::default()),
+            need,
         }
     }
 }
@@ -178,13 +187,38 @@ impl Queue {
 
     /// Takes out and claims all waiters.
     pub(crate) fn claim_all(&mut self, outcome: Outcome) -> Claimed {
+        self.claim_while(outcome, |_| true, |_| {})
+    }
+
+    /// Takes out and claims waiters, oldest first, until one needs more than is
+    /// left of `budget`. Those who are claimed take what they need from it.
+    pub(crate) fn claim_within(&mut self, budget: &mut usize, outcome: Outcome) -> Claimed {
+        let budget = Cell::from_mut(budget);
+        self.claim_while(
+            outcome,
+            |need| need <= budget.get(),
+            |need| budget.set(budget.get() - need),
+        )
+    }
+
+    /// Takes out waiters for as long as the first one's need `fits`, and claims
+    /// them; `take` hears of those whose wait had not ended otherwise.
+    fn claim_while(
+        &mut self,
+        outcome: Outcome,
+        fits: impl Fn(usize) -> bool,
+        take: impl Fn(usize),
+    ) -> Claimed {
         let mut claimed = Claimed::none();
         let mut last = None;
-        while let Some((node, waiter, _)) = self.pop_front() {
+        while let Some(need) = self.first_need().filter(|need| fits(*need))
+            && let Some((node, waiter, _)) = self.pop_front()
+        {
             // SAFETY: as in `claim_first`.
             let Some(claim) = (unsafe { waiter.claim(outcome) }) else {
                 continue;
             };
+            take(need);
             // SAFETY: the node's waiter is claimed and not woken: it is alive,
             // and its fields are ours. `last` is the one before, likewise.
             unsafe {
@@ -197,6 +231,16 @@ impl Queue {
             last = Some(node);
         }
         claimed
+    }
+
+    /// What the first waiter needs.
+    fn first_need(&self) -> Option<usize> {
+        // SAFETY: queued and thus alive; nobody writes the need of a node.
+        self.head.map(|head| unsafe { head.as_ref() }.need)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_none()
     }
 
     /// Takes a waiter out of the middle. False when it was taken out before.

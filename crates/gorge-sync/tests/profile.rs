@@ -10,9 +10,10 @@ mod common;
 use common::{Setting, for_each_setting};
 use gorge_runtime::park::WaitReason;
 use gorge_runtime::profile::{Blocked, set_block_hook};
-use gorge_sync::{Mutex, WaitGroup};
+use gorge_sync::{Mutex, Semaphore, WaitGroup};
 use std::sync::Arc;
 use std::sync::Mutex as StdMutex;
+use std::time::Duration;
 
 /// What the hook was told. It is one for the process, so this is one test.
 #[allow(
@@ -68,6 +69,12 @@ fn the_hook_is_told_of_every_wait_and_its_panics_lose_nothing() {
         assert!(set_block_hook(Some(note)).is_none());
         contend(setting, &mutex);
         assert!(told(WaitReason::MutexLock, object) >= 1);
+
+        let semaphore = Semaphore::new(0);
+        let refused = semaphore.acquire_timeout(Duration::from_millis(1));
+        assert!(refused.is_err());
+        let object = std::ptr::from_ref(&semaphore).addr();
+        assert!(told(WaitReason::Semaphore, object) >= 1);
 
         let replaced = set_block_hook(Some(panics));
         assert!(replaced.is_some());
