@@ -1,6 +1,6 @@
 //! Whatever goroutines do with what they share, and whenever they are cancelled at
 //! it, nothing is lost: every value is received, returned to its sender or dropped,
-//! once; every lock is free in the end, every group at zero, every join told a value
+//! once; every lock is free in the end, every permit back, every group at zero, every join told a value
 //! or a cancel, every goroutine gone.
 //!
 //! `PROPTEST_CASES` says how many programs are tried in each setting. With

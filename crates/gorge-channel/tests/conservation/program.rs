@@ -8,6 +8,8 @@ use proptest::prelude::*;
 pub(crate) const CHANNELS: usize = 3;
 pub(crate) const MUTEXES: usize = 2;
 pub(crate) const ONCES: usize = 2;
+/// How many permits the semaphore has.
+pub(crate) const PERMITS: usize = 3;
 
 /// The form of an operation.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,8 @@ pub(crate) enum Op {
     Cancel(usize),
     /// Operations while it holds a mutex.
     Lock(usize, Form, Vec<Op>),
+    /// Operations while it holds so many permits.
+    Permits(usize, Form, Vec<Op>),
     /// Operations in an initialiser.
     Once(usize, Vec<Op>),
     /// Operations while it is counted.
@@ -121,6 +125,7 @@ fn operation() -> impl Strategy<Value = Op> {
         14 => simple(),
         1 => (0..CHANNELS).prop_map(Op::Close),
         4 => (0..MUTEXES, form(), some()).prop_map(|(it, form, inner)| Op::Lock(it, form, inner)),
+        3 => (1..=PERMITS, form(), some()).prop_map(|(n, form, inner)| Op::Permits(n, form, inner)),
         3 => (0..ONCES, some()).prop_map(|(once, inner)| Op::Once(once, inner)),
         1 => some().prop_map(Op::Counted),
         2 => some().prop_map(Op::GroupGo),

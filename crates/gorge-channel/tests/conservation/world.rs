@@ -1,11 +1,11 @@
 //! What the goroutines of a program share, and how they carry their operations out.
 
 use crate::ledger::{LEFT, Ledger, RECEIVED, RETURNED, Value};
-use crate::program::{Fate, Form, MUTEXES, ONCES, Op, Program};
+use crate::program::{Fate, Form, MUTEXES, ONCES, Op, PERMITS, Program};
 use gorge_channel::{Receiver, Sender, bounded, unbounded};
 use gorge_runtime::{JoinError, JoinHandle, blocking, cancel, checkpoint, goroutine};
 use gorge_runtime::{scope, shield, yield_now};
-use gorge_sync::{Mutex, Once, OnceState, WaitGroup};
+use gorge_sync::{Mutex, Once, OnceState, Semaphore, WaitGroup};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,6 +18,7 @@ pub(crate) struct World {
     mutexes: [Mutex<Held>; MUTEXES],
     onces: [(Once, AtomicUsize); ONCES],
     group: WaitGroup,
+    semaphore: Semaphore,
     /// The first goroutines, for whoever cancels one.
     handles: parking_lot::Mutex<Vec<JoinHandle<usize>>>,
 }
@@ -57,6 +58,7 @@ impl World {
             mutexes: Default::default(),
             onces: Default::default(),
             group: WaitGroup::new(),
+            semaphore: Semaphore::new(PERMITS),
             handles: parking_lot::Mutex::default(),
         }
     }
@@ -139,6 +141,7 @@ impl World {
             Op::Blocking => blocking(yield_now),
             Op::Cancel(whom) => self.cancel(*whom),
             Op::Lock(mutex, form, inner) => self.lock(*mutex, *form, inner),
+            Op::Permits(n, form, inner) => self.with_permits(*n, *form, inner),
             Op::Once(once, inner) => {
                 let (once, runs) = &self.onces[*once];
                 once.call_once(|| {
@@ -239,6 +242,20 @@ impl World {
         }
     }
 
+    fn with_permits(self: &Arc<World>, n: usize, form: Form, inner: &[Op]) {
+        let permit = match form {
+            Form::Waits => self.semaphore.acquire_many(n).ok(),
+            Form::Timed(micros) => {
+                let patience = Duration::from_micros(micros);
+                self.semaphore.acquire_many_timeout(n, patience).ok()
+            }
+            Form::Tries => self.semaphore.try_acquire_many(n).ok(),
+        };
+        if permit.is_some() {
+            self.run(inner);
+        }
+    }
+
     fn spawn(self: &Arc<World>, inner: &[Op], fate: Fate) {
         let (handle, end) = self.start(inner.to_vec(), 1);
         if matches!(fate, Fate::CancelledAndJoined | Fate::CancelledAndDetached) {
@@ -263,6 +280,9 @@ impl World {
         }
         if !self.group.wait_timeout(Duration::ZERO) {
             self.ledger.complain("the group still counts".into());
+        }
+        if self.semaphore.try_acquire_many(PERMITS).is_err() {
+            self.ledger.complain("a permit was not given back".into());
         }
         for (once, runs) in &self.onces {
             let state = match runs.load(Ordering::SeqCst) {
