@@ -12,6 +12,8 @@
 mod common;
 mod mutex;
 mod once;
+#[cfg(not(gorge_loom))]
+mod pool;
 mod queue;
 mod semaphore;
 mod track;
@@ -21,6 +23,8 @@ pub use mutex::RawMutex;
 #[cfg(not(gorge_loom))]
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard};
 pub use once::{Once, OnceState};
+#[cfg(not(gorge_loom))]
+pub use pool::{Pool, PoolGuard};
 pub use semaphore::{
     AcquireError, AcquireTimeoutError, OwnedSemaphorePermit, Semaphore, SemaphorePermit,
     TryAcquireError,

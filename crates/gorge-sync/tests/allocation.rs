@@ -8,7 +8,7 @@
 mod common;
 
 use common::{Setting, for_each_setting};
-use gorge_sync::{Mutex, Semaphore, WaitGroup};
+use gorge_sync::{Mutex, Pool, Semaphore, WaitGroup};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,6 +44,7 @@ const OF_THE_RUNTIME: usize = 100;
 struct Shared {
     mutex: Mutex<u32>,
     semaphore: Semaphore,
+    pool: Pool<u32>,
 }
 
 #[test]
@@ -52,6 +53,7 @@ fn no_operation_allocates() {
         let shared = Arc::new(Shared {
             mutex: Mutex::new(0),
             semaphore: Semaphore::new(3),
+            pool: Pool::new(|| 0),
         });
         let [warm, begin, end] = [4, 1, 4].map(|count| {
             let group = WaitGroup::new();
@@ -87,6 +89,7 @@ fn contend(setting: Setting, shared: &Shared) {
         *shared.mutex.lock() += 1;
         drop(shared.semaphore.acquire_many_timeout(2, timeout));
         let permit = shared.semaphore.acquire_many(round as usize % 3 + 1);
+        *shared.pool.get() += 1;
         drop(permit);
         if round % 50 == 0 {
             setting.pause();
