@@ -15,6 +15,7 @@ mod once;
 #[cfg(not(gorge_loom))]
 mod pool;
 mod queue;
+mod rwlock;
 mod semaphore;
 mod track;
 mod wait_group;
@@ -25,6 +26,12 @@ pub use mutex::{MappedMutexGuard, Mutex, MutexGuard};
 pub use once::{Once, OnceState};
 #[cfg(not(gorge_loom))]
 pub use pool::{Pool, PoolGuard};
+pub use rwlock::RawRwLock;
+#[cfg(not(gorge_loom))]
+pub use rwlock::{
+    MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLock, RwLockReadGuard,
+    RwLockUpgradableReadGuard, RwLockWriteGuard,
+};
 pub use semaphore::{
     AcquireError, AcquireTimeoutError, OwnedSemaphorePermit, Semaphore, SemaphorePermit,
     TryAcquireError,

@@ -11,9 +11,12 @@
 //!
 //! * [`push_back`](Queue::push_back), [`push_front`](Queue::push_front): publish
 //!   a waiter.
-//! * [`claim_first`](Queue::claim_first), [`claim_all`](Queue::claim_all),
-//!   [`claim_within`](Queue::claim_within): take waiters out and claim them.
+//! * [`claim_first`](Queue::claim_first), [`claim_only_first`](Queue::claim_only_first),
+//!   [`claim_all`](Queue::claim_all), [`claim_within`](Queue::claim_within): take
+//!   waiters out and claim them.
 //! * [`remove`](Queue::remove): a waiter takes itself back.
+//! * [`carry`](Queue::carry), [`put_down`](Queue::put_down): two queues of one
+//!   owner cost one word while nobody holds the lock.
 //!
 //! Whoever has `&mut Queue` holds the lock of the object that the queue belongs
 //! to. All fields of all its nodes are under that lock, with one exception: the
@@ -47,6 +50,8 @@ struct Fields {
     next: Option<NonNull<Node>>,
     /// The last node; valid in the first one.
     tail: Option<NonNull<Node>>,
+    /// The first node of another queue, which the first one of this keeps.
+    carried: Option<NonNull<Node>>,
 }
 
 impl Node {
@@ -185,6 +190,14 @@ impl Queue {
         }
     }
 
+    /// Takes out the first waiter, and claims it if it can be: for a queue in
+    /// which the next one waits for something else.
+    pub(crate) fn claim_only_first(&mut self, outcome: Outcome) -> Option<Claim> {
+        let (_, waiter, _) = self.pop_front()?;
+        // SAFETY: as in `claim_first`.
+        unsafe { waiter.claim(outcome) }
+    }
+
     /// Takes out and claims all waiters.
     pub(crate) fn claim_all(&mut self, outcome: Outcome) -> Claimed {
         self.claim_while(outcome, |_| true, |_| {})
@@ -229,6 +242,7 @@ impl Queue {
                 }
             }
             last = Some(node);
+            claimed.count += 1;
         }
         claimed
     }
@@ -308,6 +322,25 @@ impl Queue {
         self.head = second;
     }
 
+    /// Keeps another queue of the same owner in the first node of this one, which
+    /// is not empty. Nothing else is done with this queue until it has
+    /// [put it down](Queue::put_down).
+    pub(crate) fn carry(&mut self, other: Queue) {
+        let head = self.head.expect("a queue that carries is not empty");
+        // SAFETY: queued and thus alive; the lock is held.
+        unsafe { edit(head, |fields| fields.carried = other.head) };
+    }
+
+    /// Gives back the queue that it was made to [carry](Queue::carry): an empty
+    /// one, if none.
+    pub(crate) fn put_down(&mut self) -> Queue {
+        // SAFETY: queued and thus alive; the lock is held.
+        let carry = |head| unsafe { edit(head, |fields| fields.carried.take()) };
+        Queue {
+            head: self.head.and_then(carry),
+        }
+    }
+
     /// How many wait, for tests that must know that somebody does.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
@@ -333,12 +366,21 @@ impl Fields {
 #[must_use = "claimed waiters sleep until they are woken"]
 pub(crate) struct Claimed {
     first: Option<NonNull<Node>>,
+    count: usize,
 }
 
 impl Claimed {
     /// Nobody.
     pub(crate) fn none() -> Claimed {
-        Claimed { first: None }
+        Claimed {
+            first: None,
+            count: 0,
+        }
+    }
+
+    /// How many they are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
     }
 
     /// Wakes them, in the order in which they came. Call it without any lock.

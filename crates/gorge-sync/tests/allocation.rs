@@ -8,7 +8,7 @@
 mod common;
 
 use common::{Setting, for_each_setting};
-use gorge_sync::{Mutex, Pool, Semaphore, WaitGroup};
+use gorge_sync::{Mutex, Pool, RwLock, RwLockUpgradableReadGuard, Semaphore, WaitGroup};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -45,6 +45,7 @@ struct Shared {
     mutex: Mutex<u32>,
     semaphore: Semaphore,
     pool: Pool<u32>,
+    rwlock: RwLock<u32>,
 }
 
 #[test]
@@ -54,6 +55,7 @@ fn no_operation_allocates() {
             mutex: Mutex::new(0),
             semaphore: Semaphore::new(3),
             pool: Pool::new(|| 0),
+            rwlock: RwLock::new(0),
         });
         let [warm, begin, end] = [4, 1, 4].map(|count| {
             let group = WaitGroup::new();
@@ -66,9 +68,11 @@ fn no_operation_allocates() {
             setting.start(move || {
                 // A thread allocates when it first sleeps.
                 contend(setting, &shared);
+                contend_for_reading(setting, &shared.rwlock);
                 warm.done();
                 begin.wait();
                 contend(setting, &shared);
+                contend_for_reading(setting, &shared.rwlock);
                 end.done();
             });
         }
@@ -94,5 +98,22 @@ fn contend(setting: Setting, shared: &Shared) {
         if round % 50 == 0 {
             setting.pause();
         }
+    }
+}
+
+/// Reads, writes and upgrades in every way, some hundred times.
+fn contend_for_reading(setting: Setting, lock: &RwLock<u32>) {
+    for round in 0..300 {
+        let patience = Duration::from_micros(round);
+        drop(lock.try_read_for(patience));
+        drop(lock.try_write_for(patience));
+        *lock.write() += 1;
+        let reading = lock.read();
+        if round % 50 == 0 {
+            setting.pause();
+        }
+        drop(reading);
+        let upgradable = lock.upgradable_read();
+        *RwLockUpgradableReadGuard::upgrade(upgradable) += 1;
     }
 }

@@ -1,0 +1,238 @@
+//! `lock_api`'s traits: which operation of the raw lock each method is.
+
+use super::raw::RawRwLock;
+use super::word::{UPGRADABLE, WAITING, WRITER, Want};
+use gorge_runtime::time;
+use std::time::{Duration, Instant};
+
+// SAFETY: a reader is counted in a step that finds no WRITER, or others that
+// read; whoever has WRITER, which is one party at a time, writes when it finds
+// no reader. See the module's description.
+unsafe impl lock_api::RawRwLock for RawRwLock {
+    #[allow(
+        clippy::declare_interior_mutable_const,
+        reason = "the trait asks for it"
+    )]
+    const INIT: RawRwLock = RawRwLock::new();
+
+    /// Nothing of the holder's thread or goroutine is remembered, so any other
+    /// may unlock.
+    type GuardMarker = lock_api::GuardSend;
+
+    #[inline]
+    fn lock_shared(&self) {
+        self.acquire_read(Want::Read);
+    }
+
+    #[inline]
+    fn try_lock_shared(&self) -> bool {
+        self.word.try_take(Want::Read)
+    }
+
+    #[inline]
+    unsafe fn unlock_shared(&self) {
+        self.release_read();
+    }
+
+    #[inline]
+    fn lock_exclusive(&self) {
+        self.acquire_write();
+    }
+
+    #[inline]
+    fn try_lock_exclusive(&self) -> bool {
+        self.word.try_write()
+    }
+
+    #[inline]
+    unsafe fn unlock_exclusive(&self) {
+        self.release_write(false);
+    }
+
+    #[inline]
+    fn is_locked(&self) -> bool {
+        let state = self.word.load();
+        state.has(WRITER | UPGRADABLE) || state.readers() > 0
+    }
+
+    #[inline]
+    fn is_locked_exclusive(&self) -> bool {
+        self.word.load().has(WRITER)
+    }
+}
+
+// SAFETY: as for `RawRwLock`; a token is handed to one waiter.
+unsafe impl lock_api::RawRwLockFair for RawRwLock {
+    /// Whoever waits for a reader to leave is told at once, in any case.
+    #[inline]
+    unsafe fn unlock_shared_fair(&self) {
+        self.release_read();
+    }
+
+    #[inline]
+    unsafe fn unlock_exclusive_fair(&self) {
+        self.release_write(true);
+    }
+
+    #[inline]
+    unsafe fn bump_shared(&self) {
+        if self.word.load().has(WRITER) {
+            self.release_read();
+            self.acquire_read(Want::Read);
+        }
+    }
+
+    #[inline]
+    unsafe fn bump_exclusive(&self) {
+        if self.word.load().has(WAITING) {
+            self.release_write(true);
+            self.acquire_write();
+        }
+    }
+}
+
+// SAFETY: as for `RawRwLock`; the reader is counted in the step that gives up
+// WRITER.
+unsafe impl lock_api::RawRwLockDowngrade for RawRwLock {
+    #[inline]
+    unsafe fn downgrade(&self) {
+        self.downgrade(WRITER);
+    }
+}
+
+// SAFETY: as for `RawRwLock`; a timed form that fails leaves the lock as it was.
+unsafe impl lock_api::RawRwLockTimed for RawRwLock {
+    type Duration = Duration;
+    type Instant = Instant;
+
+    #[inline]
+    fn try_lock_shared_for(&self, timeout: Duration) -> bool {
+        self.acquire_until(Want::Read, || time::now().checked_add(timeout))
+    }
+
+    #[inline]
+    fn try_lock_shared_until(&self, deadline: Instant) -> bool {
+        self.acquire_until(Want::Read, || Some(deadline))
+    }
+
+    #[inline]
+    fn try_lock_exclusive_for(&self, timeout: Duration) -> bool {
+        self.acquire_until(Want::Write, || time::now().checked_add(timeout))
+    }
+
+    #[inline]
+    fn try_lock_exclusive_until(&self, deadline: Instant) -> bool {
+        self.acquire_until(Want::Write, || Some(deadline))
+    }
+}
+
+// SAFETY: as for `RawRwLock`: while others read, nobody writes.
+unsafe impl lock_api::RawRwLockRecursive for RawRwLock {
+    #[inline]
+    fn lock_shared_recursive(&self) {
+        self.acquire_read(Want::ReadRecursive);
+    }
+
+    #[inline]
+    fn try_lock_shared_recursive(&self) -> bool {
+        self.word.try_take(Want::ReadRecursive)
+    }
+}
+
+// SAFETY: as for the recursive and the timed forms.
+unsafe impl lock_api::RawRwLockRecursiveTimed for RawRwLock {
+    #[inline]
+    fn try_lock_shared_recursive_for(&self, timeout: Duration) -> bool {
+        self.acquire_until(Want::ReadRecursive, || time::now().checked_add(timeout))
+    }
+
+    #[inline]
+    fn try_lock_shared_recursive_until(&self, deadline: Instant) -> bool {
+        self.acquire_until(Want::ReadRecursive, || Some(deadline))
+    }
+}
+
+// SAFETY: UPGRADABLE is a token that keeps WRITER from all but its owner, who
+// changes one for the other in one step, and then waits for the readers.
+unsafe impl lock_api::RawRwLockUpgrade for RawRwLock {
+    #[inline]
+    fn lock_upgradable(&self) {
+        let acquired = self.acquire_until(Want::Upgradable, || None);
+        debug_assert!(acquired, "without a deadline there is no timing out");
+    }
+
+    #[inline]
+    fn try_lock_upgradable(&self) -> bool {
+        self.word.try_take(Want::Upgradable)
+    }
+
+    #[inline]
+    unsafe fn unlock_upgradable(&self) {
+        self.release_upgradable(false);
+    }
+
+    #[inline]
+    unsafe fn upgrade(&self) {
+        let upgraded = self.upgrade_until(|| None);
+        debug_assert!(upgraded, "without a deadline there is no timing out");
+    }
+
+    #[inline]
+    unsafe fn try_upgrade(&self) -> bool {
+        self.word.upgrade(true)
+    }
+}
+
+// SAFETY: as for the upgradable and the fair forms.
+unsafe impl lock_api::RawRwLockUpgradeFair for RawRwLock {
+    #[inline]
+    unsafe fn unlock_upgradable_fair(&self) {
+        self.release_upgradable(true);
+    }
+
+    #[inline]
+    unsafe fn bump_upgradable(&self) {
+        if self.word.load().has(WAITING) {
+            self.release_upgradable(true);
+            let acquired = self.acquire_until(Want::Upgradable, || None);
+            debug_assert!(acquired, "without a deadline there is no timing out");
+        }
+    }
+}
+
+// SAFETY: as for `RawRwLock`; each is one step from the one to the other.
+unsafe impl lock_api::RawRwLockUpgradeDowngrade for RawRwLock {
+    #[inline]
+    unsafe fn downgrade_upgradable(&self) {
+        self.downgrade(UPGRADABLE);
+    }
+
+    #[inline]
+    unsafe fn downgrade_to_upgradable(&self) {
+        self.downgrade_to_upgradable();
+    }
+}
+
+// SAFETY: as for the upgradable and the timed forms; an upgrade that fails
+// leaves UPGRADABLE with its owner.
+unsafe impl lock_api::RawRwLockUpgradeTimed for RawRwLock {
+    #[inline]
+    fn try_lock_upgradable_for(&self, timeout: Duration) -> bool {
+        self.acquire_until(Want::Upgradable, || time::now().checked_add(timeout))
+    }
+
+    #[inline]
+    fn try_lock_upgradable_until(&self, deadline: Instant) -> bool {
+        self.acquire_until(Want::Upgradable, || Some(deadline))
+    }
+
+    #[inline]
+    unsafe fn try_upgrade_for(&self, timeout: Duration) -> bool {
+        self.upgrade_until(|| time::now().checked_add(timeout))
+    }
+
+    #[inline]
+    unsafe fn try_upgrade_until(&self, deadline: Instant) -> bool {
+        self.upgrade_until(|| Some(deadline))
+    }
+}
