@@ -5,8 +5,10 @@
 //!
 //! * In a closure that was announced to block: its permit goes to another machine
 //!   at the second look, if work waits for one.
-//! * Blocked without a word: the thread has used no processor time between
-//!   two looks and sleeps in the kernel. The same.
+//! * Blocked without a word: the thread has used little processor time between
+//!   two looks and sleeps in the kernel. The same. None at all would not do: one
+//!   that sleeps a hundred microseconds again and again blocks, however far apart
+//!   the looks are.
 //! * Computing: after a time slice the goroutine is asked to give way. If it has
 //!   not after another millisecond on the processor, and work waits, its permit
 //!   goes to another machine; of such hogs at most as many compute beside the
@@ -25,6 +27,11 @@ use std::time::Duration;
 /// How much processor time a hog may use before it answers. Not real time: its
 /// thread may have to wait for its turn.
 const GRACE: Duration = Duration::from_millis(1);
+
+/// A thread that uses less than this part of the time between two looks, and is asleep
+/// at the second one, blocks. One that computes is awake, whether it has its turn on a
+/// processor or waits for it.
+const BLOCKED_PART: u128 = 4;
 
 /// How long a machine may block and keep its permit, when nothing waits for it.
 const BLOCKED_MAX_NS: u64 = 10_000_000;
@@ -52,9 +59,10 @@ struct Seen {
     /// when no other.
     steps: u32,
     steps_since: u64,
-    /// The thread's processor time at the last look.
+    /// The thread's processor time at the last look at it, and when that was.
     used: Option<Duration>,
-    /// The thread has slept in the kernel since, and has used none.
+    used_at: u64,
+    /// The thread slept in the kernel then, and had used little before.
     rests: bool,
     /// The thread's processor time when the goroutine was asked to give way.
     asked: Option<Duration>,
@@ -90,7 +98,7 @@ impl Watch {
             if standing == LOST {
                 seen.tell(shared, slot, now, &mut self.warnings);
                 if seen.is_hog {
-                    seen.examine(slot);
+                    seen.examine(slot, now);
                 }
                 leave_queues_to_others(shared, slot);
             }
@@ -208,13 +216,18 @@ impl Seen {
     }
 
     /// Looks at what the thread does in its goroutine.
-    fn examine(&mut self, slot: &Slot) {
+    fn examine(&mut self, slot: &Slot, now: u64) {
         let thread = slot.thread.lock();
         let used = thread.as_ref().and_then(ThreadClock::used);
-        let has_paused = used.is_some() && used == self.used;
+        let spent = used
+            .zip(self.used)
+            .map(|(used, before)| used.saturating_sub(before));
+        let has_paused = spent == Some(Duration::ZERO);
+        let has_spent_little = spent
+            .is_some_and(|spent| spent.as_nanos() * BLOCKED_PART <= u128::from(now - self.used_at));
         let sleeps = || thread.as_ref().is_some_and(ThreadClock::is_asleep);
-        self.rests = has_paused && (self.rests || sleeps());
-        self.used = used;
+        self.rests = has_spent_little && (self.rests && has_paused || sleeps());
+        (self.used, self.used_at) = (used, now);
     }
 
     /// Why the machine stands still; `None` when that is not clear yet, or its
@@ -230,7 +243,7 @@ impl Seen {
         if self.steps % 2 == 1 {
             return (self.steps_since != now).then_some(Cause::Announced);
         }
-        self.examine(slot);
+        self.examine(slot, now);
         if self.rests {
             return Some(Cause::Blocked);
         }
