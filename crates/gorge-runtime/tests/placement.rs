@@ -12,7 +12,7 @@ mod common;
 #[path = "common/latch.rs"]
 mod latch;
 
-use common::{in_each_placement, in_each_setting, wait_for};
+use common::{Setting, in_each_placement, in_each_setting, wait_for};
 use gorge_runtime::{Runtime, blocking, go, goroutine, scope, time, yield_now};
 #[cfg(not(any(gorge_tsan, gorge_asan)))]
 use latch::latch;
@@ -214,9 +214,21 @@ fn child_first() -> goroutine::Builder {
     goroutine::Builder::new().child_first(true)
 }
 
+/// One processor, in both placements, with time slices that do not end: the order is the
+/// scheduler's alone.
+fn without_slices(body: impl Fn(&Runtime)) {
+    for migrating in [false, true] {
+        let setting = Setting {
+            migrating,
+            procs: 1,
+        };
+        body(&setting.runtime_with(|it| it.time_slice(Duration::from_secs(3600))));
+    }
+}
+
 #[test]
 fn a_parent_goes_on_when_its_child_waits_or_ends() {
-    in_each_placement(1, |runtime| {
+    without_slices(|runtime| {
         let log = Arc::new(Mutex::new(Vec::new()));
         let note = |what: &'static str| {
             let log = log.clone();
@@ -247,7 +259,7 @@ fn a_parent_goes_on_when_its_child_waits_or_ends() {
 
 #[test]
 fn the_latest_spawned_runs_first_and_the_others_in_order() {
-    in_each_placement(1, |runtime| {
+    without_slices(|runtime| {
         let log = Arc::new(Mutex::new(Vec::new()));
         runtime.run(|| {
             let all: Vec<_> = (0..5)
@@ -371,7 +383,7 @@ fn work_that_no_thread_could_be_started_for_runs_when_one_can() {
     let (release, blocked) = latch();
     let blocking = runtime.go(move || blocked.wait());
     wait_for(|| runtime.metrics().blocked_unannounced == 1);
-    let former = limit_address_space(1);
+    let former = leave_no_room_for_a_thread();
     let waiting = runtime.go(|| 1);
     thread::sleep(Duration::from_millis(100));
     assert!(!waiting.is_finished());
@@ -390,7 +402,7 @@ fn a_closure_that_no_thread_could_be_started_for_runs_as_on_a_thread() {
     let runtime = Runtime::builder().max_procs(1).build().expect("a runtime");
     let inside = runtime.run(|| {
         let before = thread::current().id();
-        let former = limit_address_space(1);
+        let former = leave_no_room_for_a_thread();
         let inside = blocking(|| (goroutine::current().id(), thread::current().id()));
         limit_address_space(former);
         assert_eq!(inside.1, before, "there is no other thread");
@@ -413,6 +425,20 @@ fn is_child(test: &str) -> bool {
         .expect("it starts");
     assert!(output.status.success(), "{output:?}");
     false
+}
+
+/// Leaves the process memory for small things, but not for a thread's stack. Returns
+/// the former limit.
+#[cfg(not(any(gorge_tsan, gorge_asan)))]
+fn leave_no_room_for_a_thread() -> libc::rlim_t {
+    const LITTLE: libc::rlim_t = 1 << 20;
+    let pages = std::fs::read_to_string("/proc/self/statm").expect("it is there");
+    let pages: libc::rlim_t = pages
+        .split(' ')
+        .next()
+        .and_then(|text| text.parse().ok())
+        .expect("a number");
+    limit_address_space(pages * 4096 + LITTLE)
 }
 
 /// Limits what memory the process may have. Returns the former limit.
