@@ -7,6 +7,7 @@
     allow(dead_code, unused_imports, reason = "parts of this crate only")
 )]
 
+mod barrier;
 #[cfg(all(test, not(gorge_loom)))]
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -20,6 +21,7 @@ mod semaphore;
 mod track;
 mod wait_group;
 
+pub use barrier::{Barrier, BarrierWaitResult};
 pub use mutex::RawMutex;
 #[cfg(not(gorge_loom))]
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard};
