@@ -38,6 +38,7 @@ pub use semaphore::{
     AcquireError, AcquireTimeoutError, OwnedSemaphorePermit, Semaphore, SemaphorePermit,
     TryAcquireError,
 };
+pub use once::{cell::OnceLock, lazy::LazyLock};
 pub use wait_group::WaitGroup;
 
 /// The crate whose wrappers the locks are, for their traits.

@@ -19,7 +19,7 @@
 
 use crate::queue::{Node, Queue};
 use gorge_runtime::cancel;
-use gorge_runtime::park::{self, CancelMode, Refused, Wait, WaitReason, Waiter};
+use gorge_runtime::park::{self, CancelMode, Outcome, Refused, Wait, WaitReason, Waiter};
 use gorge_runtime::primitive::atomic::{AtomicU8, Ordering};
 use gorge_runtime::primitive::{RawLock, UnsafeCell};
 use gorge_runtime::profile;
@@ -32,6 +32,10 @@ pub(super) const RUNNING: u8 = 1;
 pub(super) const DONE: u8 = 2;
 /// Whoever ran it panicked.
 pub(super) const POISONED: u8 = 3;
+
+/// A wait was ended, or not begun, by a cancel, which has to be delivered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Cancelled;
 
 /// See the module's description.
 pub(super) struct Core {
@@ -84,7 +88,10 @@ impl Core {
             match self.state.load(Ordering::Relaxed) {
                 RUNNING => {
                     began = began.or_else(profile::wait_begins);
-                    self.wait(&node);
+                    let waited = self.wait(&node, CancelMode::Withhold);
+                    if waited == Err(Cancelled) {
+                        cancel::deliver();
+                    }
                 }
                 state => {
                     if state == NEW || (state == POISONED && takes_poisoned) {
@@ -100,29 +107,67 @@ impl Core {
         }
     }
 
-    /// Waits for the runner's end. The caller has the lock, which is released.
-    fn wait(&self, node: &Node) {
+    /// Waits until it is done, whoever runs it and whenever.
+    #[cold]
+    pub(super) fn await_done(&self) -> Result<(), Cancelled> {
+        let node = Node::new();
+        loop {
+            self.lock.lock();
+            // Acquire: as in `state`.
+            if self.state.load(Ordering::Acquire) == DONE {
+                // SAFETY: locked above.
+                unsafe { self.lock.unlock() };
+                return Ok(());
+            }
+            self.wait(&node, CancelMode::Deliver)?;
+        }
+    }
+
+    /// Waits for the end of the run, or of the next one. The caller has the lock,
+    /// which is released. A cancel that ends the wait, or forbids it, is for the
+    /// caller to deliver.
+    fn wait(&self, node: &Node, cancel: CancelMode) -> Result<(), Cancelled> {
         let wait = Wait {
             reason: WaitReason::Once,
             object: std::ptr::from_ref(self).addr(),
             deadline: None,
-            cancel: CancelMode::Withhold,
+            cancel,
         };
         let publish = |waiter: Waiter| {
             // SAFETY: the lock is held. The node is in no queue: the runner took
             // it out before it woke the last wait, if there was one; and it
-            // stays in its frame until the runner has woken this one.
+            // stays in its frame until the runner has woken this one, or `leave`
+            // has taken it back.
             self.queue
                 .with_mut(|queue| unsafe { (*queue).push_back(node, waiter) });
         };
-        // SAFETY: nothing but the runner, who takes the waiter out, ends the wait.
-        // `commit` unlocks the only lock held, and neither panics nor parks.
+        // SAFETY: the waiter is taken back as said above. `commit` unlocks the
+        // only lock held, and neither panics nor parks.
         let parked = unsafe { park::park(wait, publish, || self.lock.unlock()) };
-        if parked == Err(Refused) {
+        match parked {
+            Ok(Outcome::Woken(_)) => Ok(()),
+            Ok(_) => {
+                self.leave(node);
+                Err(Cancelled)
+            }
             // Where it must not wait: nothing was published.
-            // SAFETY: the caller's lock, which no commit has released.
-            unsafe { self.lock.unlock() };
-            cancel::deliver();
+            Err(Refused) => {
+                // SAFETY: the caller's lock, which no commit has released.
+                unsafe { self.lock.unlock() };
+                Err(Cancelled)
+            }
+        }
+    }
+
+    /// A waiter whose wait was ended by a cancel takes itself back. If a runner
+    /// took it out first, it failed to claim it, and nothing is owed.
+    #[cold]
+    fn leave(&self, node: &Node) {
+        self.lock.lock();
+        // SAFETY: locked above; the node was queued here, and its wait is over.
+        unsafe {
+            self.queue.with_mut(|queue| (*queue).remove(node));
+            self.lock.unlock();
         }
     }
 
@@ -135,7 +180,7 @@ impl Core {
         let claimed = unsafe {
             let claimed = self
                 .queue
-                .with_mut(|queue| (*queue).claim_all(park::Outcome::Woken(0)));
+                .with_mut(|queue| (*queue).claim_all(Outcome::Woken(0)));
             self.lock.unlock();
             claimed
         };

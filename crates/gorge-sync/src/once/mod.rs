@@ -1,6 +1,14 @@
-//! Running something once, with parking_lot's interface.
+//! Running something once, with parking_lot's interface, and what std builds on it.
+//!
+//! * [`core`]: the state, and those who wait for it to change.
+//! * `cell`: [`OnceLock`](cell::OnceLock), a value that is written once.
+//! * `lazy`: [`LazyLock`](lazy::LazyLock), a value that is computed when first used.
 
+#[cfg(not(gorge_loom))]
+pub(crate) mod cell;
 mod core;
+#[cfg(not(gorge_loom))]
+pub(crate) mod lazy;
 
 #[cfg(all(test, gorge_loom))]
 mod loom;
