@@ -11,6 +11,7 @@ mod barrier;
 #[cfg(all(test, not(gorge_loom)))]
 #[path = "../tests/common/mod.rs"]
 mod common;
+mod condvar;
 mod mutex;
 mod once;
 #[cfg(not(gorge_loom))]
@@ -22,10 +23,13 @@ mod track;
 mod wait_group;
 
 pub use barrier::{Barrier, BarrierWaitResult};
+#[cfg(not(gorge_loom))]
+pub use condvar::{Condvar, WaitTimeoutResult};
 pub use mutex::RawMutex;
 #[cfg(not(gorge_loom))]
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard};
 pub use once::{Once, OnceState};
+pub use once::{cell::OnceLock, lazy::LazyLock};
 #[cfg(not(gorge_loom))]
 pub use pool::{Pool, PoolGuard};
 pub use rwlock::RawRwLock;
@@ -38,7 +42,6 @@ pub use semaphore::{
     AcquireError, AcquireTimeoutError, OwnedSemaphorePermit, Semaphore, SemaphorePermit,
     TryAcquireError,
 };
-pub use once::{cell::OnceLock, lazy::LazyLock};
 pub use wait_group::WaitGroup;
 
 /// The crate whose wrappers the locks are, for their traits.

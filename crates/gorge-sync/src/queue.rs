@@ -17,6 +17,8 @@
 //! * [`remove`](Queue::remove): a waiter takes itself back.
 //! * [`carry`](Queue::carry), [`put_down`](Queue::put_down): two queues of one
 //!   owner cost one word while nobody holds the lock.
+//! * [`take_waiting`](Queue::take_waiting), [`append`](Queue::append): pass
+//!   waiters on to the queue of another object, without claiming them.
 //!
 //! Whoever has `&mut Queue` holds the lock of the object that the queue belongs
 //! to. All fields of all its nodes are under that lock, with one exception: the
@@ -25,6 +27,7 @@
 
 use gorge_runtime::park::{Claim, Outcome, Waiter};
 use gorge_runtime::primitive::UnsafeCell;
+use gorge_runtime::primitive::atomic::{AtomicBool, Ordering};
 use std::cell::Cell;
 use std::ptr::NonNull;
 
@@ -36,6 +39,9 @@ pub(crate) struct Node {
     fields: UnsafeCell<Fields>,
     /// How much its waiter waits for, where that differs from one to the next.
     need: usize,
+    /// Whether it was passed on to the queue of another object, under whose lock
+    /// its fields are since. This one stays under the lock of the first.
+    passed_on: AtomicBool,
 }
 
 #[derive(Default)]
@@ -64,7 +70,15 @@ impl Node {
         Node {
             fields: UnsafeCell::new(Fields::default()),
             need,
+            passed_on: AtomicBool::new(false),
         }
+    }
+
+    /// Whether [`take_waiting`](Queue::take_waiting) has taken it. For its owner,
+    /// under the lock of the queue that it was pushed to.
+    pub(crate) fn is_passed_on(&self) -> bool {
+        // Relaxed: written under the same lock.
+        self.passed_on.load(Ordering::Relaxed)
     }
 }
 
@@ -124,7 +138,14 @@ impl Queue {
     /// `node` is in no queue, and stays alive and in place until it was
     /// [removed](Queue::remove) or claimed and woken.
     pub(crate) unsafe fn push_back(&mut self, node: &Node, waiter: Waiter) {
-        let new = NonNull::from(node);
+        // SAFETY: this contract.
+        unsafe { self.link_back(NonNull::from(node), waiter) };
+    }
+
+    /// # Safety
+    ///
+    /// As for [`push_back`](Queue::push_back); `new` is alive, and the caller's.
+    unsafe fn link_back(&mut self, new: NonNull<Node>, waiter: Waiter) {
         let Some(head) = self.head else {
             // SAFETY: as for the non-empty queue below.
             unsafe { edit(new, |fields| *fields = Fields::first_and_last(new, waiter)) };
@@ -253,6 +274,51 @@ impl Queue {
         self.head.map(|head| unsafe { head.as_ref() }.need)
     }
 
+    /// Takes out waiters, oldest first, `most` of those whose wait still goes on,
+    /// and whoever is between them. Returns the former as a queue, and how many
+    /// they are.
+    ///
+    /// They are not claimed: a deadline or a cancel may end their waits, and then
+    /// they find themselves [passed on](Node::is_passed_on). The caller appends
+    /// them to another queue before it releases the lock of this one, so that
+    /// each is always in one queue or the other.
+    pub(crate) fn take_waiting(&mut self, most: usize) -> (Queue, usize) {
+        let (mut taken, mut count) = (Queue::new(), 0);
+        while count < most
+            && let Some((node, waiter, _)) = self.pop_front()
+        {
+            // SAFETY: as in `claim_first`.
+            if !unsafe { waiter.is_waiting() } {
+                continue;
+            }
+            // SAFETY: the node was queued a moment ago, and is the caller's as
+            // long as the lock is held, under which its owner would leave.
+            unsafe {
+                node.as_ref().passed_on.store(true, Ordering::Relaxed);
+                taken.link_back(node, waiter);
+            }
+            count += 1;
+        }
+        (taken, count)
+    }
+
+    /// Queues the waiters of another queue behind all others.
+    pub(crate) fn append(&mut self, others: Queue) {
+        let (Some(head), Some(first)) = (self.head, others.head) else {
+            self.head = self.head.or(others.head);
+            return;
+        };
+        // SAFETY: all nodes are queued and thus alive, and both locks are held.
+        unsafe {
+            let tail = edit(first, |fields| fields.tail.take());
+            let last = edit(head, |fields| std::mem::replace(&mut fields.tail, tail));
+            let last = last.expect("a head has a tail");
+            edit(last, |fields| fields.next = Some(first));
+            edit(first, |fields| fields.previous = Some(last));
+        }
+    }
+
+    /// Whether nobody is queued.
     pub(crate) fn is_empty(&self) -> bool {
         self.head.is_none()
     }

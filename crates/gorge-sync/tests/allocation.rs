@@ -8,7 +8,10 @@
 mod common;
 
 use common::{Setting, for_each_setting};
-use gorge_sync::{Mutex, Pool, RwLock, RwLockUpgradableReadGuard, Semaphore, WaitGroup};
+use gorge_sync::{
+    Barrier, Condvar, Mutex, OnceLock, Pool, RwLock, RwLockUpgradableReadGuard, Semaphore,
+    WaitGroup,
+};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,8 +51,12 @@ struct Shared {
     rwlock: RwLock<u32>,
 }
 
+/// The allocations are counted for one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn no_operation_allocates() {
+    let _alone = ALONE.lock();
     for_each_setting(|setting| {
         let shared = Arc::new(Shared {
             mutex: Mutex::new(0),
@@ -115,5 +122,49 @@ fn contend_for_reading(setting: Setting, lock: &RwLock<u32>) {
         drop(reading);
         let upgradable = lock.upgradable_read();
         *RwLockUpgradableReadGuard::upgrade(upgradable) += 1;
+    }
+}
+
+#[test]
+fn meeting_and_notifying_do_not_allocate() {
+    let _alone = ALONE.lock();
+    for_each_setting(|setting| {
+        let shared = Arc::new((Barrier::new(4), Mutex::new(0), Condvar::new()));
+        let counted = Arc::new(AtomicUsize::new(0));
+        let counts = counted.clone();
+        setting.run_all(4, move |_| {
+            let (barrier, mutex, condvar) = &*shared;
+            // A thread allocates when it first sleeps.
+            take_turns(barrier, mutex, condvar);
+            barrier.wait();
+            let before = ALLOCATIONS.load(Ordering::Relaxed);
+            take_turns(barrier, mutex, condvar);
+            if barrier.wait().is_leader() {
+                let allocated = ALLOCATIONS.load(Ordering::Relaxed) - before;
+                counts.store(allocated, Ordering::Relaxed);
+            }
+        });
+        let allocated = counted.load(Ordering::Relaxed);
+        assert!(allocated <= OF_THE_RUNTIME, "{allocated} allocations");
+    });
+}
+
+/// Four parties wait for each other in every way, some hundred times.
+fn take_turns(barrier: &Barrier, mutex: &Mutex<u32>, condvar: &Condvar) {
+    for round in 0..300 {
+        let once = OnceLock::new();
+        barrier.wait();
+        let mut turn = mutex.lock();
+        *turn += 1;
+        if (*turn).is_multiple_of(4) {
+            condvar.notify_all();
+        } else {
+            let arrived = (*turn / 4 + 1) * 4;
+            condvar.wait_while(&mut turn, |turn| *turn < arrived);
+        }
+        let limit = Duration::from_micros(round % 20);
+        condvar.wait_for(&mut turn, limit);
+        drop(turn);
+        assert_eq!(*once.get_or_init(|| round), round);
     }
 }

@@ -172,6 +172,13 @@ impl ParkCell {
         }
     }
 
+    /// Whether nobody has ended the wait with this ticket yet.
+    pub(crate) fn waits(&self, ticket: u32) -> bool {
+        // Relaxed: an answer for this moment, with which nothing is read.
+        let word = self.word.load(Ordering::Relaxed);
+        (word >> TICKET_SHIFT) as u32 == ticket && word & PARKED != 0
+    }
+
     /// Ends whatever wait goes on, if it has all of `flags`.
     pub(crate) fn claim_if(&self, flags: u64, token: u16) -> bool {
         let mut word = self.word.load(Ordering::Relaxed);

@@ -149,6 +149,20 @@ impl Waiter {
         cell.claim(self.ticket, outcome.to_token()).then_some(claim)
     }
 
+    /// Whether nobody has won the wait yet: no waker, no deadline and no cancel.
+    /// The next moment, somebody may.
+    ///
+    /// For a waker that passes a waiter on to another object without winning it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`claim`](Waiter::claim).
+    #[inline]
+    pub unsafe fn is_waiting(self) -> bool {
+        // SAFETY: a published waiter's cell is alive, by this contract.
+        unsafe { self.cell.as_ref() }.waits(self.ticket)
+    }
+
     /// Whether both name the same wait, as the cases of one select do.
     pub fn is_same_wait(self, other: Waiter) -> bool {
         self.cell == other.cell && self.ticket == other.ticket

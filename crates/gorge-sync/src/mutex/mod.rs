@@ -45,7 +45,18 @@
 //!    one woken waiter at most, so nobody clears another's flag.
 //! 4. *A waiter whose time is up* has claimed its own wait, so no waker has: it
 //!    takes itself out of the queue and owes nothing. A woken waiter has no
-//!    deadline until it queues again, without WOKEN.
+//!    deadline until it queues again, without WOKEN. The same holds for a waiter
+//!    of a condition variable whose wait is ended by a cancel: it is not woken, or
+//!    the cancel stays pending.
+//! 5. *Waiters that a condition variable passes on* are queued by its notifier, who
+//!    may see the mutex free. In the step in which it locked the queue it saw LOCKED
+//!    or WOKEN, and then the duty is that party's, as in points 1 and 3: what either
+//!    does next about the queue waits for its lock, or is a step that makes a woken
+//!    waiter the holder. Or it saw neither: then nobody was queued, and the notifier
+//!    begins a duty that it discharges at once as a release does, by setting WOKEN
+//!    for the first that it can claim. Nobody else sets WOKEN meanwhile, because
+//!    that takes the queue's lock; somebody may take the mutex, and then the woken
+//!    waiter finds it taken, as any may.
 //!
 //! The second one to fear is that of the queue's own lock bit, whose contenders
 //! may sleep too: see [`word`]'s SLEEPERS. The contender sets the flag while the

@@ -1,10 +1,10 @@
 //! Acquiring and releasing: the fast paths, and what happens when they fail.
 
 use super::word::Word;
-use crate::queue::Node;
+use crate::queue::{Node, Queue};
 use crate::track::Lock;
 use gorge_runtime::cancel;
-use gorge_runtime::park::{self, CancelMode, Outcome, Wait, WaitReason};
+use gorge_runtime::park::{self, CancelMode, Claim, Outcome, Wait, WaitReason};
 use gorge_runtime::primitive::{may_spin, spin_hint};
 use gorge_runtime::profile;
 use gorge_runtime::time;
@@ -41,13 +41,13 @@ impl RawMutex {
     }
 
     #[cfg(gorge_loom)]
-    pub(super) fn new() -> RawMutex {
+    pub(crate) fn new() -> RawMutex {
         RawMutex { word: Word::new() }
     }
 
     /// Takes the mutex, waiting for it as long as it takes.
     #[inline]
-    pub(super) fn acquire(&self) {
+    pub(crate) fn acquire(&self) {
         if !self.word.acquire_free() {
             let acquired = self.acquire_slow(None);
             debug_assert!(acquired, "without a deadline there is no timing out");
@@ -56,7 +56,7 @@ impl RawMutex {
 
     /// Takes the mutex if it is free.
     #[inline]
-    pub(super) fn try_acquire(&self) -> bool {
+    pub(crate) fn try_acquire(&self) -> bool {
         self.word.try_acquire()
     }
 
@@ -69,7 +69,7 @@ impl RawMutex {
 
     /// Lets the mutex go, which the caller holds. Whoever is first may take it.
     #[inline]
-    pub(super) fn release(&self) {
+    pub(crate) fn release(&self) {
         if !self.word.release_plain() {
             self.release_slow(false);
         }
@@ -87,22 +87,23 @@ impl RawMutex {
     #[inline(never)]
     fn acquire_slow(&self, deadline: Option<Instant>) -> bool {
         let began = profile::wait_begins();
-        let acquired = self.spin() || self.wait(deadline);
+        let acquired = self.spin() || self.acquire_queueing(&Node::new(), deadline, false);
         let object = std::ptr::from_ref(self).addr();
         profile::wait_ended(began, WaitReason::MutexLock, object);
         acquired
     }
 
-    fn wait(&self, deadline: Option<Instant>) -> bool {
+    /// Takes the mutex, queueing for it. With `woken`, the caller is a waiter that
+    /// was woken to compete.
+    fn acquire_queueing(&self, node: &Node, deadline: Option<Instant>, mut woken: bool) -> bool {
         let wait = Wait {
             reason: WaitReason::MutexLock,
             object: std::ptr::from_ref(self).addr(),
             deadline,
             cancel: CancelMode::Withhold,
         };
-        let node = Node::new();
         let since = time::now();
-        let (mut woken, mut starving) = (false, false);
+        let mut starving = false;
         loop {
             let Some(held) = self.word.acquire_or_queue(woken) else {
                 return true;
@@ -110,11 +111,11 @@ impl RawMutex {
             let publish = |waiter| {
                 // SAFETY: each wait ends with the node out of the queue: it was
                 // claimed, or `leave` takes it back. So it is in none before the
-                // next one, and until then this frame stays.
+                // next one, and until then the frame that lent it stays.
                 held.edit(|queue| unsafe {
                     match woken {
-                        false => queue.push_back(&node, waiter),
-                        true => queue.push_front(&node, waiter, starving),
+                        false => queue.push_back(node, waiter),
+                        true => queue.push_front(node, waiter, starving),
                     }
                 });
             };
@@ -125,7 +126,7 @@ impl RawMutex {
                 Ok(Outcome::Woken(HANDED_OVER)) => return true,
                 Ok(Outcome::Woken(_)) => woken = true,
                 Ok(Outcome::TimedOut) => {
-                    self.leave(&node);
+                    self.leave(node);
                     return false;
                 }
                 Err(park::Refused) => {
@@ -206,9 +207,53 @@ impl RawMutex {
         Lock::exclusive(self, "Mutex")
     }
 
+    /// Lets waiters of a condition variable wait for the mutex: behind all others,
+    /// in their order.
+    ///
+    /// If nobody holds the mutex, nor is on the way to it, the first of them has
+    /// to be woken: the caller does that, once it has released its locks. Each is
+    /// woken with a code for [`acquire_passed_on`](RawMutex::acquire_passed_on).
+    /// When one of them is awake, which may be before this returns, the mutex may
+    /// be gone.
+    pub(crate) fn pass_on(&self, waiters: Queue) -> Option<Claim> {
+        let (held, attended) = self.word.lock_queue_to_append();
+        held.edit(|queue| queue.append(waiters));
+        if attended {
+            held.unlock();
+            return None;
+        }
+        let first = held.edit(|queue| queue.claim_first(|_| Outcome::Woken(MAY_COMPETE)));
+        match first {
+            None => {
+                held.unlock();
+                None
+            }
+            Some((claim, _)) => {
+                held.unlock_to_woken();
+                Some(claim)
+            }
+        }
+    }
+
+    /// Takes the mutex as a waiter that was [passed on](RawMutex::pass_on) to its
+    /// queue, and woken from there with the code `told`.
+    pub(crate) fn acquire_passed_on(&self, node: &Node, told: u16) {
+        if told != HANDED_OVER {
+            let acquired = self.acquire_queueing(node, None, true);
+            debug_assert!(acquired, "without a deadline there is no timing out");
+        }
+    }
+
+    /// As [`acquire_passed_on`](RawMutex::acquire_passed_on), for a waiter whose
+    /// wait was ended otherwise.
+    pub(crate) fn acquire_after_leaving(&self, node: &Node) {
+        self.leave(node);
+        self.acquire();
+    }
+
     /// How many are queued, for tests that must know that somebody is.
     #[cfg(test)]
-    pub(super) fn queued(&self) -> usize {
+    pub(crate) fn queued(&self) -> usize {
         self.word.lock_queue().edit(|queue| queue.len())
     }
 }

@@ -26,6 +26,7 @@
 //! | [`release_or_queue`](Word::release_or_queue) | LOCKED… → … | holder |
 //! |  | LOCKED… → LOCKED…+QUEUE_LOCKED | holder, to wake somebody |
 //! | [`lock_queue`](Word::lock_queue) | … → …+QUEUE_LOCKED | waiter that timed out |
+//! | [`lock_queue_to_append`](Word::lock_queue_to_append) | … → …+QUEUE_LOCKED | notifier of a condition variable |
 //! | [`HeldQueue`]'s ends | …+QUEUE_LOCKED → …, with a new queue | holder of the queue |
 //!
 //! The module above argues why no wake-up is lost.
@@ -170,6 +171,18 @@ impl Word {
         })
     }
 
+    /// Locks the queue, in order to pass waiters on to it. The flag says whether,
+    /// in that step, somebody had the duty to look after those who are queued: the
+    /// holder of the mutex, or a waiter that was woken.
+    pub(super) fn lock_queue_to_append(&self) -> (HeldQueue<'_>, bool) {
+        let attended = Cell::new(false);
+        let held = self.lock_queue_unless(0, |word| {
+            attended.set(word.has(LOCKED | WOKEN));
+            None
+        });
+        (held.expect("there is no other way"), attended.get())
+    }
+
     /// Locks the queue.
     pub(super) fn lock_queue(&self) -> HeldQueue<'_> {
         self.lock_queue_unless(0, |_| None)
@@ -297,6 +310,14 @@ impl<'a> HeldQueue<'a> {
     /// waiter and wakes it next.
     pub(super) fn release_to_woken(self) {
         self.end(LOCKED, WOKEN);
+    }
+
+    /// Unlocks the queue. The caller has claimed a waiter, while nobody held the
+    /// mutex, and wakes it next.
+    ///
+    /// The mutex may be gone when this returns.
+    pub(super) fn unlock_to_woken(self) {
+        self.end(0, WOKEN);
     }
 
     fn end(&self, clear: usize, set: usize) {
