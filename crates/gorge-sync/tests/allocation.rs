@@ -129,24 +129,30 @@ fn contend_for_reading(setting: Setting, lock: &RwLock<u32>) {
 fn meeting_and_notifying_do_not_allocate() {
     let _alone = ALONE.lock();
     for_each_setting(|setting| {
-        let shared = Arc::new((Barrier::new(4), Mutex::new(0), Condvar::new()));
-        let counted = Arc::new(AtomicUsize::new(0));
-        let counts = counted.clone();
-        setting.run_all(4, move |_| {
-            let (barrier, mutex, condvar) = &*shared;
-            // A thread allocates when it first sleeps.
-            take_turns(barrier, mutex, condvar);
-            barrier.wait();
-            let before = ALLOCATIONS.load(Ordering::Relaxed);
-            take_turns(barrier, mutex, condvar);
-            if barrier.wait().is_leader() {
-                let allocated = ALLOCATIONS.load(Ordering::Relaxed) - before;
-                counts.store(allocated, Ordering::Relaxed);
-            }
-        });
-        let allocated = counted.load(Ordering::Relaxed);
-        assert!(allocated <= OF_THE_RUNTIME, "{allocated} allocations");
+        // A runtime whose workers are kept from running starts others, which costs
+        // dozens at once, but not each time. An operation would allocate each time.
+        let is_few = |_| allocations_of_turns(setting) <= OF_THE_RUNTIME;
+        assert!((0..10).any(is_few), "it allocates");
     });
+}
+
+fn allocations_of_turns(setting: Setting) -> usize {
+    let shared = Arc::new((Barrier::new(4), Mutex::new(0), Condvar::new()));
+    let counted = Arc::new(AtomicUsize::new(0));
+    let counts = counted.clone();
+    setting.run_all(4, move |_| {
+        let (barrier, mutex, condvar) = &*shared;
+        // A thread allocates when it first sleeps.
+        take_turns(barrier, mutex, condvar);
+        barrier.wait();
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        take_turns(barrier, mutex, condvar);
+        if barrier.wait().is_leader() {
+            let allocated = ALLOCATIONS.load(Ordering::Relaxed) - before;
+            counts.store(allocated, Ordering::Relaxed);
+        }
+    });
+    counted.load(Ordering::Relaxed)
 }
 
 /// Four parties wait for each other in every way, some hundred times.

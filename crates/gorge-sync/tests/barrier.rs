@@ -6,10 +6,10 @@
 mod cancels;
 mod common;
 
-use cancels::{expect_cancelled, in_each_placement, wait_for, wait_until_parked};
+use cancels::{expect_cancelled, in_each_placement, pause_in, wait_for, wait_until_parked};
 use common::for_each_setting;
 use gorge_runtime::park::WaitReason;
-use gorge_runtime::{JoinHandle, checkpoint, goroutine, yield_now};
+use gorge_runtime::{JoinHandle, checkpoint, goroutine};
 use gorge_sync::Barrier;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -140,7 +140,7 @@ fn a_cancel_that_is_pending_is_told_before_the_arrival() {
 fn a_cancel_that_races_with_the_completion_counts_as_one_or_the_other() {
     in_each_placement(|runtime| {
         let barrier = Arc::new(Barrier::new(2));
-        for _ in 0..300 {
+        for _ in 0..200 {
             let passed = Arc::new(AtomicUsize::new(0));
             let (theirs, counted) = (barrier.clone(), passed.clone());
             let victim = runtime.go(move || {
@@ -173,7 +173,7 @@ fn cancelled_crowds_leave_nobody_counted() {
                     runtime.go(move || barrier.wait().is_leader())
                 })
                 .collect();
-            (0..round % 7).for_each(|_| yield_now());
+            pause_in(round);
             handles.iter().for_each(JoinHandle::cancel);
             handles.into_iter().for_each(expect_cancelled);
         }
@@ -190,9 +190,7 @@ fn cancelled_crowds_leave_nobody_counted() {
                 .collect()
         };
         let most = start(99);
-        for handle in &most {
-            wait_until_parked(runtime, handle, WaitReason::Barrier);
-        }
+        wait_until_parked(runtime, &most[98], WaitReason::Barrier);
         assert_eq!(passed.load(Ordering::SeqCst), 0);
         let last = start(1);
         wait_for(|| passed.load(Ordering::SeqCst) == 100);

@@ -5,11 +5,11 @@
 #[path = "common/cancels.rs"]
 mod cancels;
 
-use cancels::{expect_cancelled, in_each_placement, wait_for, wait_until_parked};
+use cancels::{expect_cancelled, in_each_placement, pause_in, wait_for, wait_until_parked};
 use gorge_runtime::park::WaitReason;
 use gorge_runtime::{
     DeadlockDetection, GoroutineState, JoinHandle, RunError, Runtime, checkpoint, go, goroutine,
-    shield, yield_now,
+    shield,
 };
 use gorge_sync::{Condvar, Mutex, MutexGuard};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -160,10 +160,10 @@ fn cancels_lose_no_notification_and_no_lock() {
                 taken.fetch_add(1, Ordering::SeqCst);
             })
         };
-        for round in 0..150 {
+        for round in 0..100 {
             let before = taken.load(Ordering::SeqCst);
             let (takers, victims): (Vec<_>, Vec<_>) = (0..3).map(|_| (start(), start())).unzip();
-            (0..round % 5).for_each(|_| yield_now());
+            pause_in(round);
             // One more than there are takers, and every notification may be lost
             // to a victim that does not take its token: it gives it on.
             for i in 0..6 {

@@ -3,7 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
 use gorge_runtime::park::WaitReason;
-use gorge_runtime::{GoroutineState, JoinHandle, Runtime, yield_now};
+use gorge_runtime::{GoroutineState, JoinHandle, Runtime, goroutine};
+use std::time::Duration;
 
 /// Runs `body` with a runtime of homed goroutines and one of migrating ones.
 pub fn in_each_placement(body: impl Fn(&Runtime)) {
@@ -20,11 +21,17 @@ pub fn in_each_placement(body: impl Fn(&Runtime)) {
     }
 }
 
-/// Waits until `condition` holds.
+/// Waits until `condition` holds. It sleeps a little: on a busy machine, a thread
+/// that yields waits for everybody else.
 pub fn wait_for(condition: impl Fn() -> bool) {
     while !condition() {
-        yield_now();
+        goroutine::sleep(Duration::from_micros(50));
     }
+}
+
+/// Lets others come further, one time more than another.
+pub fn pause_in(round: usize) {
+    goroutine::sleep(Duration::from_micros(20 * (round as u64 % 5)));
 }
 
 /// Waits until the goroutine waits for this reason.
