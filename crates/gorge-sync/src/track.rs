@@ -21,6 +21,22 @@ impl Lock {
         }
     }
 
+    #[inline]
+    pub(crate) fn shared<T>(lock: &T, kind: &'static str) -> Lock {
+        Lock {
+            mode: Mode::Shared,
+            ..Lock::exclusive(lock, kind)
+        }
+    }
+
+    /// The caller has acquired it.
+    #[inline]
+    pub(crate) fn has(self) {
+        if locks::are_tracked() {
+            locks::has(self.address, self.mode);
+        }
+    }
+
     /// Acquires it by `acquire`, which waits as long as it takes.
     #[inline]
     pub(crate) fn acquire(self, acquire: impl FnOnce()) {

@@ -4,7 +4,7 @@
 
 use gorge_runtime::locks::{self, LockRing, Party};
 use gorge_runtime::{DeadlockDetection, RunError, Runtime, goroutine};
-use gorge_sync::{Mutex, MutexGuard};
+use gorge_sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard};
 use std::mem;
 use std::process::Command;
 use std::sync::Arc;
@@ -140,6 +140,64 @@ fn a_lock_that_is_gone_is_not_confused_with_the_next_one_there() {
             });
         }
         assert!(rings_of(stays).is_empty());
+    });
+}
+
+#[test]
+fn readers_hold_a_lock_together_and_take_part_in_rings() {
+    in_each_placement(|runtime| {
+        let lock: &'static RwLock<i32> = Box::leak(Box::new(RwLock::new(0)));
+        let [mutex] = locks();
+        // SAFETY: only its address is asked for.
+        let address = std::ptr::from_ref(unsafe { lock.raw() }).addr();
+        let (first, second) = (lock.read(), lock.read());
+        assert_eq!(locks::holders(address).len(), 2);
+        drop((first, second));
+        let upgradable = lock.upgradable_read();
+        let writing = RwLockUpgradableReadGuard::upgrade(upgradable);
+        assert_eq!(locks::holders(address).len(), 1);
+        drop(RwLockWriteGuard::downgrade(writing));
+        assert_eq!(locks::holders(address), []);
+        named(runtime, "reader", || {
+            let _reading = lock.read();
+            drop(mutex.lock());
+        });
+        named(runtime, "writer", || {
+            let _guard = mutex.lock();
+            drop(lock.write());
+        });
+        let text = rings_of(mutex)[0].to_string();
+        assert!(text.contains(" takes the RwLock at 0x"), "{text}");
+    });
+}
+
+#[test]
+fn who_waits_for_a_condition_holds_no_lock() {
+    in_each_placement(|runtime| {
+        let (mutex, condvar) = (Mutex::new(false), Condvar::new());
+        // SAFETY: only its address is asked for.
+        let address = std::ptr::from_ref(unsafe { mutex.raw() }).addr();
+        runtime.run(|| {
+            goroutine::scope(|scope| {
+                let waiter = scope.spawn(|| {
+                    let mut guard = mutex.lock();
+                    condvar.wait_while(&mut guard, |is_told| !*is_told);
+                    locks::holders(address)
+                });
+                while condvar.notify_one() {
+                    gorge_runtime::yield_now();
+                }
+                gorge_runtime::yield_now();
+                *mutex.lock() = true;
+                while !waiter.is_finished() {
+                    condvar.notify_one();
+                    gorge_runtime::yield_now();
+                }
+                let holders = waiter.join().expect("it was told");
+                assert_eq!(holders.len(), 1);
+            });
+        });
+        assert_eq!(locks::holders(address), []);
     });
 }
 

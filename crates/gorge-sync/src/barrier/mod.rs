@@ -30,6 +30,7 @@ use gorge_runtime::cancel;
 use gorge_runtime::park::{self, CancelMode, Outcome, Refused, Wait, WaitReason, Waiter};
 use gorge_runtime::preempt;
 use gorge_runtime::primitive::{RawLock, UnsafeCell};
+use gorge_runtime::profile;
 use std::cell::Cell;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -150,7 +151,11 @@ impl Barrier {
             claimed.wake_all();
             return Ok(true);
         }
-        self.queue_up(locked).map(|()| false)
+        let began = profile::wait_begins();
+        let waited = self.queue_up(locked);
+        let object = std::ptr::from_ref(self).addr();
+        profile::wait_ended(began, WaitReason::Barrier, object);
+        waited.map(|()| false)
     }
 
     fn queue_up(&self, locked: Locked<'_>) -> Result<(), Cancelled> {

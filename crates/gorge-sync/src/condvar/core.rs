@@ -54,6 +54,7 @@ use crate::queue::{Node, Queue};
 use gorge_runtime::park::{self, CancelMode, Outcome, Refused, Wait, WaitReason, Waiter};
 use gorge_runtime::primitive::atomic::{AtomicPtr, Ordering};
 use gorge_runtime::primitive::{RawLock, UnsafeCell};
+use gorge_runtime::profile;
 use std::cell::Cell;
 use std::ptr;
 use std::time::Instant;
@@ -108,6 +109,20 @@ impl Core {
             drop(locked);
             panic!("Condvar: attempted to use a condition variable with more than one mutex");
         }
+        let began = profile::wait_begins();
+        mutex.tracked().lets_go();
+        let ended = self.wait_admitted(locked, mutex, deadline);
+        mutex.tracked().has();
+        profile::wait_ended(began, WaitReason::Condvar, ptr::from_ref(self).addr());
+        ended
+    }
+
+    fn wait_admitted(
+        &self,
+        locked: Locked<'_>,
+        mutex: &RawMutex,
+        deadline: Option<Instant>,
+    ) -> Ended {
         let wait = Wait {
             reason: WaitReason::Condvar,
             object: ptr::from_ref(self).addr(),

@@ -203,7 +203,7 @@ impl RawMutex {
     }
 
     #[inline]
-    fn tracked(&self) -> Lock {
+    pub(crate) fn tracked(&self) -> Lock {
         Lock::exclusive(self, "Mutex")
     }
 

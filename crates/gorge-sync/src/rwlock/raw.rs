@@ -7,6 +7,7 @@ use crate::queue::{Claimed, Node};
 use gorge_runtime::cancel;
 use gorge_runtime::park::{self, CancelMode, Outcome, Wait, WaitReason};
 use gorge_runtime::primitive::{may_spin, spin_hint};
+use gorge_runtime::profile;
 use gorge_runtime::time;
 use std::time::{Duration, Instant};
 
@@ -135,12 +136,26 @@ impl RawRwLock {
     #[inline]
     pub(super) fn upgrade_until(&self, deadline: impl FnOnce() -> Option<Instant>) -> bool {
         self.word.upgrade(false);
-        self.word.is_drained() || self.drain(deadline(), TO_UPGRADABLE, Left::Upgradable)
+        let drain = || self.drain(deadline(), TO_UPGRADABLE, Left::Upgradable);
+        self.word.is_drained() || self.timed(Want::Write, drain)
     }
 
     #[cold]
     #[inline(never)]
     fn acquire_slow(&self, want: Want, deadline: Option<Instant>) -> bool {
+        self.timed(want, || self.acquire_queueing(want, deadline))
+    }
+
+    /// Does what waits for this, and tells the profile's hook.
+    fn timed(&self, want: Want, wait: impl FnOnce() -> bool) -> bool {
+        let began = profile::wait_begins();
+        let acquired = wait();
+        let Wait { reason, object, .. } = self.wait(want, None);
+        profile::wait_ended(began, reason, object);
+        acquired
+    }
+
+    fn acquire_queueing(&self, want: Want, deadline: Option<Instant>) -> bool {
         if self.spin(|| self.word.try_take(want)) {
             return self.complete(want, deadline);
         }

@@ -2,8 +2,33 @@
 
 use super::raw::RawRwLock;
 use super::word::{UPGRADABLE, WAITING, WRITER, Want};
+use crate::track::Lock;
 use gorge_runtime::time;
 use std::time::{Duration, Instant};
+
+impl RawRwLock {
+    #[inline]
+    fn shared(&self) -> Lock {
+        Lock::shared(self, "RwLock")
+    }
+
+    #[inline]
+    fn exclusive(&self) -> Lock {
+        Lock::exclusive(self, "RwLock")
+    }
+
+    fn acquire_upgradable(&self) {
+        let acquired = self.acquire_until(Want::Upgradable, || None);
+        debug_assert!(acquired, "without a deadline there is no timing out");
+    }
+}
+
+impl Drop for RawRwLock {
+    #[inline]
+    fn drop(&mut self) {
+        self.exclusive().is_gone();
+    }
+}
 
 // SAFETY: a reader is counted in a step that finds no WRITER, or others that
 // read; whoever has WRITER, which is one party at a time, writes when it finds
@@ -21,31 +46,33 @@ unsafe impl lock_api::RawRwLock for RawRwLock {
 
     #[inline]
     fn lock_shared(&self) {
-        self.acquire_read(Want::Read);
+        self.shared().acquire(|| self.acquire_read(Want::Read));
     }
 
     #[inline]
     fn try_lock_shared(&self) -> bool {
-        self.word.try_take(Want::Read)
+        self.shared().try_acquire(|| self.word.try_take(Want::Read))
     }
 
     #[inline]
     unsafe fn unlock_shared(&self) {
+        self.shared().lets_go();
         self.release_read();
     }
 
     #[inline]
     fn lock_exclusive(&self) {
-        self.acquire_write();
+        self.exclusive().acquire(|| self.acquire_write());
     }
 
     #[inline]
     fn try_lock_exclusive(&self) -> bool {
-        self.word.try_write()
+        self.exclusive().try_acquire(|| self.word.try_write())
     }
 
     #[inline]
     unsafe fn unlock_exclusive(&self) {
+        self.exclusive().lets_go();
         self.release_write(false);
     }
 
@@ -66,27 +93,31 @@ unsafe impl lock_api::RawRwLockFair for RawRwLock {
     /// Whoever waits for a reader to leave is told at once, in any case.
     #[inline]
     unsafe fn unlock_shared_fair(&self) {
+        self.shared().lets_go();
         self.release_read();
     }
 
     #[inline]
     unsafe fn unlock_exclusive_fair(&self) {
+        self.exclusive().lets_go();
         self.release_write(true);
     }
 
     #[inline]
     unsafe fn bump_shared(&self) {
         if self.word.load().has(WRITER) {
+            self.shared().lets_go();
             self.release_read();
-            self.acquire_read(Want::Read);
+            self.shared().acquire(|| self.acquire_read(Want::Read));
         }
     }
 
     #[inline]
     unsafe fn bump_exclusive(&self) {
         if self.word.load().has(WAITING) {
+            self.exclusive().lets_go();
             self.release_write(true);
-            self.acquire_write();
+            self.exclusive().acquire(|| self.acquire_write());
         }
     }
 }
@@ -107,22 +138,30 @@ unsafe impl lock_api::RawRwLockTimed for RawRwLock {
 
     #[inline]
     fn try_lock_shared_for(&self, timeout: Duration) -> bool {
-        self.acquire_until(Want::Read, || time::now().checked_add(timeout))
+        let deadline = || time::now().checked_add(timeout);
+        self.shared()
+            .try_acquire(|| self.acquire_until(Want::Read, deadline))
     }
 
     #[inline]
     fn try_lock_shared_until(&self, deadline: Instant) -> bool {
-        self.acquire_until(Want::Read, || Some(deadline))
+        let deadline = || Some(deadline);
+        self.shared()
+            .try_acquire(|| self.acquire_until(Want::Read, deadline))
     }
 
     #[inline]
     fn try_lock_exclusive_for(&self, timeout: Duration) -> bool {
-        self.acquire_until(Want::Write, || time::now().checked_add(timeout))
+        let deadline = || time::now().checked_add(timeout);
+        self.exclusive()
+            .try_acquire(|| self.acquire_until(Want::Write, deadline))
     }
 
     #[inline]
     fn try_lock_exclusive_until(&self, deadline: Instant) -> bool {
-        self.acquire_until(Want::Write, || Some(deadline))
+        let deadline = || Some(deadline);
+        self.exclusive()
+            .try_acquire(|| self.acquire_until(Want::Write, deadline))
     }
 }
 
@@ -130,12 +169,14 @@ unsafe impl lock_api::RawRwLockTimed for RawRwLock {
 unsafe impl lock_api::RawRwLockRecursive for RawRwLock {
     #[inline]
     fn lock_shared_recursive(&self) {
-        self.acquire_read(Want::ReadRecursive);
+        self.shared()
+            .acquire(|| self.acquire_read(Want::ReadRecursive));
     }
 
     #[inline]
     fn try_lock_shared_recursive(&self) -> bool {
-        self.word.try_take(Want::ReadRecursive)
+        self.shared()
+            .try_acquire(|| self.word.try_take(Want::ReadRecursive))
     }
 }
 
@@ -143,12 +184,16 @@ unsafe impl lock_api::RawRwLockRecursive for RawRwLock {
 unsafe impl lock_api::RawRwLockRecursiveTimed for RawRwLock {
     #[inline]
     fn try_lock_shared_recursive_for(&self, timeout: Duration) -> bool {
-        self.acquire_until(Want::ReadRecursive, || time::now().checked_add(timeout))
+        let deadline = || time::now().checked_add(timeout);
+        self.shared()
+            .try_acquire(|| self.acquire_until(Want::ReadRecursive, deadline))
     }
 
     #[inline]
     fn try_lock_shared_recursive_until(&self, deadline: Instant) -> bool {
-        self.acquire_until(Want::ReadRecursive, || Some(deadline))
+        let deadline = || Some(deadline);
+        self.shared()
+            .try_acquire(|| self.acquire_until(Want::ReadRecursive, deadline))
     }
 }
 
@@ -157,17 +202,18 @@ unsafe impl lock_api::RawRwLockRecursiveTimed for RawRwLock {
 unsafe impl lock_api::RawRwLockUpgrade for RawRwLock {
     #[inline]
     fn lock_upgradable(&self) {
-        let acquired = self.acquire_until(Want::Upgradable, || None);
-        debug_assert!(acquired, "without a deadline there is no timing out");
+        self.shared().acquire(|| self.acquire_upgradable());
     }
 
     #[inline]
     fn try_lock_upgradable(&self) -> bool {
-        self.word.try_take(Want::Upgradable)
+        self.shared()
+            .try_acquire(|| self.word.try_take(Want::Upgradable))
     }
 
     #[inline]
     unsafe fn unlock_upgradable(&self) {
+        self.shared().lets_go();
         self.release_upgradable(false);
     }
 
@@ -187,15 +233,16 @@ unsafe impl lock_api::RawRwLockUpgrade for RawRwLock {
 unsafe impl lock_api::RawRwLockUpgradeFair for RawRwLock {
     #[inline]
     unsafe fn unlock_upgradable_fair(&self) {
+        self.shared().lets_go();
         self.release_upgradable(true);
     }
 
     #[inline]
     unsafe fn bump_upgradable(&self) {
         if self.word.load().has(WAITING) {
+            self.shared().lets_go();
             self.release_upgradable(true);
-            let acquired = self.acquire_until(Want::Upgradable, || None);
-            debug_assert!(acquired, "without a deadline there is no timing out");
+            self.shared().acquire(|| self.acquire_upgradable());
         }
     }
 }
@@ -218,12 +265,16 @@ unsafe impl lock_api::RawRwLockUpgradeDowngrade for RawRwLock {
 unsafe impl lock_api::RawRwLockUpgradeTimed for RawRwLock {
     #[inline]
     fn try_lock_upgradable_for(&self, timeout: Duration) -> bool {
-        self.acquire_until(Want::Upgradable, || time::now().checked_add(timeout))
+        let deadline = || time::now().checked_add(timeout);
+        self.shared()
+            .try_acquire(|| self.acquire_until(Want::Upgradable, deadline))
     }
 
     #[inline]
     fn try_lock_upgradable_until(&self, deadline: Instant) -> bool {
-        self.acquire_until(Want::Upgradable, || Some(deadline))
+        let deadline = || Some(deadline);
+        self.shared()
+            .try_acquire(|| self.acquire_until(Want::Upgradable, deadline))
     }
 
     #[inline]
