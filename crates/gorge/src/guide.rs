@@ -1,2 +1,7 @@
 //! The guide's chapters, compiled as documentation tests.
+
 #![doc = include_str!("../../../docs/guide.md")]
+
+mod locks {
+    #![doc = include_str!("../../../docs/locks.md")]
+}
