@@ -141,6 +141,7 @@ fn fairness(_: &mut Criterion) {
             .map(|count| count.load(Ordering::Relaxed) as f64);
         let mean = rates.iter().sum::<f64>() / 8.0;
         let variance = rates.iter().map(|rate| (rate - mean).powi(2)).sum::<f64>() / 8.0;
+        println!("{rates:?}");
         println!(
             "fairness, {}: mean {mean:.0}, standard deviation {:.1} % of it",
             setting.name(),

@@ -10,13 +10,14 @@ mod cell;
 mod lock;
 #[cfg(not(gorge_loom))]
 mod place;
-
+mod random;
 pub mod sleep;
 
 pub use cell::UnsafeCell;
 pub use lock::RawLock;
 #[cfg(not(gorge_loom))]
 pub use place::place;
+pub use random::random_below;
 
 #[cfg(not(gorge_loom))]
 #[allow(

@@ -123,6 +123,11 @@ impl Machine {
         &self.slot().processor
     }
 
+    /// A number below `bound`, from the seeded stream of this machine.
+    pub(crate) fn random_below(&self, bound: usize) -> usize {
+        self.processor().random_below(bound)
+    }
+
     /// How many goroutines of this runtime run at once.
     pub(crate) fn procs(&self) -> usize {
         self.shared.permits.limit()

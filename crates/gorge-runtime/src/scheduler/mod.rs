@@ -38,6 +38,7 @@ mod worker;
 pub(crate) use crew::{Crew, NEVER};
 pub(crate) use execute::{AfterPark, leave, leave_to_move};
 pub(crate) use machine::Machine;
+pub(crate) use random::Random;
 pub(crate) use shared::{Config, End, Shared};
 pub(crate) use slot::Slot;
 pub(crate) use thread_clock::{ThreadClock, sleep_precisely};

@@ -5,7 +5,7 @@ use crate::queue::{Node, Queue};
 use crate::track::Lock;
 use gorge_runtime::cancel;
 use gorge_runtime::park::{self, CancelMode, Claim, Outcome, Wait, WaitReason};
-use gorge_runtime::primitive::{may_spin, spin_hint};
+use gorge_runtime::primitive::{may_spin, random_below, spin_hint};
 use gorge_runtime::profile;
 use gorge_runtime::time;
 use std::time::{Duration, Instant};
@@ -17,6 +17,13 @@ const STARVING_AFTER: Duration = Duration::from_millis(1);
 /// No time passes under loom: there, a waiter starves when it first loses.
 #[cfg(gorge_loom)]
 const STARVING_AFTER: Duration = Duration::ZERO;
+
+/// For how long a waiter puts up with losing: up to a millisecond, by chance, so that
+/// no rhythm favours one of several parties for long.
+fn patience() -> Duration {
+    const STEPS: usize = 1024;
+    STARVING_AFTER * (1 + random_below(STEPS)) as u32 / STEPS as u32
+}
 
 /// Before it queues, a party looks this often, pausing twice as long each time:
 /// 63 pauses, one or two microseconds in all, which is what a park costs.
@@ -103,6 +110,7 @@ impl RawMutex {
             cancel: CancelMode::Withhold,
         };
         let since = time::now();
+        let patience = patience();
         let mut starving = false;
         loop {
             let Some(held) = self.word.acquire_or_queue(woken) else {
@@ -139,7 +147,7 @@ impl RawMutex {
                     unreachable!("a mutex withholds cancels and is never closed")
                 }
             }
-            starving = time::now().saturating_duration_since(since) >= STARVING_AFTER;
+            starving = time::now().saturating_duration_since(since) >= patience;
         }
     }
 
