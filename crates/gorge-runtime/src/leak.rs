@@ -14,7 +14,7 @@
 
 use crate::dump::{GoroutineDump, GoroutineSnapshot};
 use crate::goroutine::{G, GRef, GoroutineId, with_runtime};
-use crate::park::{WANTS_UNPARK, WaitReason};
+use crate::park::{PARKED, WANTS_UNPARK, WaitReason};
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::{Shared, current};
 use crate::time;
@@ -158,8 +158,11 @@ fn suspect(g: &G) -> Option<Suspect> {
         handles: g.life.handles(),
         joins: (reason == WaitReason::Join).then(|| g.cell.object()),
     });
+    // Whoever has dropped a handle before they were counted may have woken it just
+    // before that: then it is not parked any more, though it stays where it is.
+    let is_parked = g.cell.load().has(PARKED);
     g.cell.release();
-    suspect
+    suspect.filter(|_| is_parked)
 }
 
 /// The goroutines that a call of [`assert_no_leaks`] answers for, by their runtimes
