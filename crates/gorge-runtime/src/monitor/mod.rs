@@ -211,6 +211,7 @@ fn watch(shared: &Shared, mut trace: SchedTrace) {
     let mut machines = Watch::default();
     let mut memory = Memory::default();
     let mut lookout = Lookout::default();
+    let mut expired = Vec::with_capacity(64);
     let mut delay = DELAY_MIN;
     let delay_max = DELAY_MAX.min(monitor.time_slice).max(DELAY_MIN);
     let (mut quiet, mut idle) = (0, 0);
@@ -224,7 +225,7 @@ fn watch(shared: &Shared, mut trace: SchedTrace) {
             .epoch
             .store((now >> EPOCH_SHIFT) as u32, Ordering::Relaxed);
         if shared.earliest_timer().saturating_add(OVERDUE_NS) <= now {
-            shared.pass_on_what_is_due();
+            shared.pass_on_what_is_due(&mut expired);
         }
         if quiet > 0 {
             // At the second look: a machine between two polls needs no help.

@@ -203,11 +203,11 @@ impl Shared {
             .for_each(|slot| slot.processor.timers.expire(now, expired));
     }
 
-    /// For a thread that is no machine: ends waits whose time has come.
-    pub(crate) fn pass_on_what_is_due(&self) {
-        let mut expired = Vec::new();
-        self.expire_timers(self.clock.now(), &mut expired);
-        expired.into_iter().for_each(|g| self.ready(g));
+    /// For a thread that is no machine: ends waits whose time has come. `expired` is
+    /// for its memory, and empty before and after.
+    pub(crate) fn pass_on_what_is_due(&self, expired: &mut Vec<GRef>) {
+        self.expire_timers(self.clock.now(), expired);
+        expired.drain(..).for_each(|g| self.ready(g));
     }
 
     /// For a machine without a permit, which looks for one right after: queues a
