@@ -2,6 +2,7 @@
 //!
 //! * [`word`]: the state word and its transitions.
 //! * [`raw`]: acquiring and releasing, built from them.
+//! * [`turn`]: when an unlock hands over though nobody has asked for it.
 //! * the queue of waiters: [`crate::queue`].
 //!
 //! # The protocol
@@ -18,8 +19,10 @@
 //!
 //! **Fairness.** A waiter that loses after having waited for a millisecond is
 //! marked. The next unlock does not let go but hands the mutex to it, LOCKED
-//! all the while, so nobody can overtake. The clock is read by waiters, when
-//! they queue and when they were woken; never by an unlock.
+//! all the while, so nobody can overtake. That is not enough where the waiter that
+//! was woken does not get to run: it is at home on the thread whose goroutine takes
+//! the mutex again and again. So a thread that goes on unlocking while others wait
+//! hands over about every millisecond in any case ([`turn`]).
 //!
 //! # The lost wake-up to fear
 //!
@@ -69,6 +72,7 @@
 //! mutex are let go of in the same step. The loom models are in `loom.rs`.
 
 mod raw;
+mod turn;
 mod word;
 
 #[cfg(all(test, gorge_loom))]

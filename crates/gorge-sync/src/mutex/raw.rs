@@ -1,29 +1,15 @@
 //! Acquiring and releasing: the fast paths, and what happens when they fail.
 
+use super::turn;
 use super::word::Word;
 use crate::queue::{Node, Queue};
 use crate::track::Lock;
 use gorge_runtime::cancel;
 use gorge_runtime::park::{self, CancelMode, Claim, Outcome, Wait, WaitReason};
-use gorge_runtime::primitive::{may_spin, random_below, spin_hint};
+use gorge_runtime::primitive::{may_spin, spin_hint};
 use gorge_runtime::profile;
 use gorge_runtime::time;
 use std::time::{Duration, Instant};
-
-/// A woken waiter that loses the mutex to somebody else after having waited
-/// this long gets it handed over by the next unlock.
-#[cfg(not(gorge_loom))]
-const STARVING_AFTER: Duration = Duration::from_millis(1);
-/// No time passes under loom: there, a waiter starves when it first loses.
-#[cfg(gorge_loom)]
-const STARVING_AFTER: Duration = Duration::ZERO;
-
-/// For how long a waiter puts up with losing: up to a millisecond, by chance, so that
-/// no rhythm favours one of several parties for long.
-fn patience() -> Duration {
-    const STEPS: usize = 1024;
-    STARVING_AFTER * (1 + random_below(STEPS)) as u32 / STEPS as u32
-}
 
 /// Before it queues, a party looks this often, pausing twice as long each time:
 /// 63 pauses, one or two microseconds in all, which is what a park costs.
@@ -110,7 +96,9 @@ impl RawMutex {
             cancel: CancelMode::Withhold,
         };
         let since = time::now();
-        let patience = patience();
+        // A woken waiter that loses the mutex to somebody else after having waited this
+        // long gets it handed over by the next unlock.
+        let patience = turn::some_time();
         let mut starving = false;
         loop {
             let Some(held) = self.word.acquire_or_queue(woken) else {
@@ -186,6 +174,7 @@ impl RawMutex {
     #[cold]
     #[inline(never)]
     fn release_slow(&self, hand_over: bool) {
+        let hand_over = hand_over || turn::is_over();
         let Some(held) = self.word.release_or_queue(hand_over) else {
             return;
         };
