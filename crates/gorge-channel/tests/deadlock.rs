@@ -6,21 +6,27 @@ use gorge_runtime::park::WaitReason;
 use gorge_runtime::{
     DeadlockDetection, DeadlockReport, GoroutineState, RunError, Runtime, go, goroutine,
 };
+use std::env;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+fn runtime(migrating: bool) -> Runtime {
+    let builder = Runtime::builder().max_procs(2);
+    let builder = builder.deadlock_detection(DeadlockDetection::Always);
+    let builder = if migrating {
+        // SAFETY: the tests' goroutines hold no reference into a thread-local
+        // and no thread-bound value across a park point.
+        unsafe { builder.migrating() }
+    } else {
+        builder
+    };
+    builder.build().expect("a runtime")
+}
+
 fn in_each_placement(body: impl Fn(&Runtime)) {
     for migrating in [false, true] {
-        let builder = Runtime::builder().max_procs(2);
-        let builder = builder.deadlock_detection(DeadlockDetection::Always);
-        let builder = if migrating {
-            // SAFETY: the tests' goroutines hold no reference into a thread-local
-            // and no thread-bound value across a park point.
-            unsafe { builder.migrating() }
-        } else {
-            builder
-        };
-        body(&builder.build().expect("a runtime"));
+        body(&runtime(migrating));
     }
 }
 
@@ -134,4 +140,40 @@ fn messages_in_turn_are_no_deadlock_and_their_end_is_one() {
             }));
         }
     });
+}
+
+const CASE: &str = "GORGE_CHANNEL_DEADLOCK";
+
+#[test]
+fn a_process_whose_main_receives_what_nobody_sends_ends_with_the_report() {
+    for placement in ["homed", "migrating"] {
+        let output = Command::new(env::current_exe().expect("this test"))
+            .args(["--exact", "the_child", "--nocapture"])
+            .env(CASE, placement)
+            .env("RUST_BACKTRACE", "0")
+            .output()
+            .expect("it starts");
+        let text = String::from_utf8_lossy(&output.stderr);
+        // That of a process whose main thread has panicked.
+        assert_eq!(output.status.code(), Some(101), "{text}");
+        let report = "fatal error: all goroutines are asleep - deadlock!\n\n\
+                      goroutine 1 [chan receive]:\ngorge_channel::receiver::Receiver<T>::recv\n";
+        assert!(text.contains(report), "{text}");
+        assert!(text.contains("deadlock::receives_in_vain\n"), "{text}");
+    }
+}
+
+/// Not a test of its own: the body of the child process.
+#[test]
+fn the_child() {
+    let Ok(placement) = env::var(CASE) else {
+        return;
+    };
+    runtime(placement == "migrating").run(receives_in_vain);
+}
+
+#[inline(never)]
+fn receives_in_vain() {
+    let (_sender, receiver) = bounded::<i32>(0);
+    let _ = receiver.recv();
 }

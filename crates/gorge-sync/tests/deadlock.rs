@@ -127,17 +127,26 @@ fn a_lock_that_comes_back_in_the_unwinding_lets_the_main_go() {
     }
 }
 
-/// What a child with this case, in both placements, wrote before it ended with
-/// exit status 2 and the report of a deadlock.
-fn reports_of_children(case: &'static str) -> impl Iterator<Item = String> {
+/// How a child with this case ended, and what it wrote to standard error, in both
+/// placements.
+fn children(case: &'static str) -> impl Iterator<Item = (Option<i32>, String)> {
     ["homed", "migrating"].into_iter().map(move |placement| {
         let output = Command::new(env::current_exe().expect("this test"))
             .args(["--exact", "the_child", "--nocapture"])
             .env(CASE, format!("{case} {placement}"))
+            .env("RUST_BACKTRACE", "0")
             .output()
             .expect("it starts");
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{case} {placement}: {text}");
+        (output.status.code(), text)
+    })
+}
+
+/// What a child with this case wrote before it ended with exit status 2 and the report
+/// of a deadlock.
+fn reports_of_children(case: &'static str) -> impl Iterator<Item = String> {
+    children(case).map(move |(code, text)| {
+        assert_eq!(code, Some(2), "{case}: {text}");
         let headline = "fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [";
         assert!(text.starts_with(headline), "{text}");
         assert!(text.contains("\ngoroutine 1 cannot be unwound: "), "{text}");
@@ -145,6 +154,35 @@ fn reports_of_children(case: &'static str) -> impl Iterator<Item = String> {
         assert!(!is_repeated, "nothing has changed: {text}");
         text
     })
+}
+
+#[test]
+fn mains_that_can_be_unwound_panic_with_the_report() {
+    let cases = [
+        (
+            "mutexes",
+            "\ngoroutine 1 [join]:\n",
+            " [sync.Mutex.Lock]:\n",
+            2,
+        ),
+        (
+            "group",
+            "\ngoroutine 1 [sync.WaitGroup.Wait]:\n",
+            " [sync.WaitGroup.Wait]:\n",
+            2,
+        ),
+    ];
+    for (case, main, waits, count) in cases {
+        for (code, text) in children(case) {
+            // That of a process whose main thread has panicked.
+            assert_eq!(code, Some(101), "{case}: {text}");
+            let headline = "fatal error: all goroutines are asleep - deadlock!\n";
+            assert_eq!(text.matches(headline).count(), 1, "{text}");
+            assert!(text.contains(main), "{text}");
+            // Those who cannot stop are named again when the runtime goes.
+            assert!(text.matches(waits).count() >= count, "{text}");
+        }
+    }
 }
 
 #[test]
@@ -203,6 +241,20 @@ fn the_child() {
                 let _second = mutex.lock();
             });
         }
+        "mutexes" => runtime.run(|| {
+            for goroutine in embrace() {
+                goroutine.join().expect("it ends");
+            }
+        }),
+        "group" => runtime.run(|| {
+            let group = WaitGroup::new();
+            group.add(2);
+            let theirs = group.clone();
+            let other = go(move || theirs.wait());
+            group.done();
+            group.wait();
+            other.join().expect("it ends");
+        }),
         "nested" => runtime.run(calls_itself),
         "onces" => runtime.run(|| {
             let onces = [Once::new(), Once::new()];
