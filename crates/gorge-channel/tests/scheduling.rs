@@ -122,10 +122,15 @@ fn fib(n: u32, path: String, log: &Log) -> Receiver<u32> {
 #[test]
 fn children_that_run_first_block_in_the_expected_order() {
     for migrating in [false, true] {
-        let log = Log::default();
-        let result = one_processor(migrating)
-            .run(|| fib(4, "fib(4)".to_owned(), &log).recv().expect("a value"));
-        assert_eq!(result, 3);
+        let log = loop {
+            let (runtime, log) = (one_processor(migrating), Log::default());
+            let result = runtime.run(|| fib(4, "fib(4)".to_owned(), &log).recv().expect("a value"));
+            assert_eq!(result, 3);
+            // Unless the system kept the thread from running, and another one took over.
+            if runtime.metrics().blocked_unannounced == 0 {
+                break log;
+            }
+        };
         let expected = [
             "fib(4) > fib(3) > fib(2)",
             "fib(4) > fib(3) > fib(1)",
