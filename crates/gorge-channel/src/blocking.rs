@@ -12,12 +12,13 @@
 //! | cancelled | unlinked here | is dropped | is empty |
 //! | refused | was never linked | is dropped | is empty |
 
-use crate::channel::{Locked, State};
+use crate::channel::{Kind, Locked, State};
 use crate::error::{RecvTimeoutError, SendTimeoutError};
 use crate::place::Place;
-use crate::waiter::{Node, WaitList};
+use crate::waiter::{Claimed, ClaimedAll, Message, Node, WaitList};
 use gorge_runtime::cancel;
 use gorge_runtime::park::{CancelMode, Outcome, Refused, Wait, WaitReason, park};
+use std::cell::Cell;
 use std::ptr::NonNull;
 use std::time::Instant;
 
@@ -32,8 +33,8 @@ impl<T> Locked<'_, T> {
     ) -> Result<(), SendTimeoutError<T>> {
         let wait = self.describe(WaitReason::ChannelSend, deadline);
         let place = Place::full(value);
-        let outcome = wait_in(self, |state| &mut state.senders, place.address(), wait);
-        match outcome {
+        let waited = wait_in(self, |state| &mut state.senders, place.address(), wait);
+        match waited.map(|(outcome, _)| outcome) {
             Ok(Outcome::Woken(_)) => {
                 place.was_taken();
                 Ok(())
@@ -48,21 +49,84 @@ impl<T> Locked<'_, T> {
         }
     }
 
-    /// Waits until a sender hands a value over.
+    /// Waits until a sender hands a value over, or one is due. `None`: look again.
     #[cold]
     #[inline(never)]
-    pub(crate) fn wait_to_receive(self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
-        let wait = self.describe(WaitReason::ChannelReceive, deadline);
+    pub(crate) fn wait_to_receive(
+        self,
+        deadline: Option<Instant>,
+    ) -> Result<Option<T>, RecvTimeoutError> {
+        let due = self.buffer.due();
+        let is_due_first = due.is_some_and(|due| deadline.is_none_or(|deadline| due <= deadline));
+        let until = if is_due_first { due } else { deadline };
+        let reason = match self.chan().kind() {
+            Kind::Never => WaitReason::ChannelReceiveNever,
+            _ => WaitReason::ChannelReceive,
+        };
+        let wait = self.describe(reason, until);
         let place = Place::empty();
-        let outcome = wait_in(self, |state| &mut state.receivers, place.address(), wait);
-        match outcome {
+        let waited = wait_in(self, |state| &mut state.receivers, place.address(), wait);
+        match waited {
             // SAFETY: a sender claimed this party and gave it a value before it
             // woke it; the node that leads here is in no list any more.
-            Ok(Outcome::Woken(_)) => Ok(unsafe { place.take() }),
-            Ok(Outcome::Closed) => Err(RecvTimeoutError::Disconnected),
-            Ok(Outcome::TimedOut) => Err(RecvTimeoutError::Timeout),
-            Ok(Outcome::Cancelled) | Err(Refused) => cancel::deliver(),
+            Ok((Outcome::Woken(_), Message::Done)) => Ok(Some(unsafe { place.take() })),
+            // The sender that had claimed this party gave up.
+            Ok((Outcome::Woken(_), _)) => Ok(None),
+            Ok((Outcome::Closed, _)) => Err(RecvTimeoutError::Disconnected),
+            Ok((Outcome::TimedOut, _)) if is_due_first => Ok(None),
+            Ok((Outcome::TimedOut, _)) => Err(RecvTimeoutError::Timeout),
+            Ok((Outcome::Cancelled, _)) | Err(Refused) => cancel::deliver(),
         }
+    }
+
+    /// Waits for the value of a sender that makes it now, and has been chosen for that
+    /// by being claimed. `None`: it gave up.
+    ///
+    /// The wait has neither deadline nor cancel, so that the sender, which alone knows
+    /// of it, finds this party waiting.
+    ///
+    /// # Errors
+    ///
+    /// Where the goroutine must not wait.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn meet(self, sender: Claimed) -> Result<Option<T>, Refused> {
+        let wait = Wait {
+            cancel: CancelMode::Withhold,
+            ..self.describe(WaitReason::ChannelReceive, None)
+        };
+        let place = Place::empty();
+        let mut node = Node::new(Some(place.address()), 0);
+        // From here on the node is reached through this pointer only.
+        let node = NonNull::from(&mut node);
+        // Nobody but the sender learns of this party, so the channel is free.
+        drop(self);
+        let sender = Cell::new(Some(sender));
+        let publish = |waiter| {
+            // SAFETY: the node lies in this frame, which stays until the sender has
+            // claimed and woken this party; until it is told, it is this party's alone.
+            unsafe { (*node.as_ptr()).set_waiter(waiter) };
+        };
+        let commit = || {
+            if let Some(mut sender) = sender.take() {
+                sender.tell(Message::Partner(node));
+                sender.wake();
+            }
+        };
+        // SAFETY: the sender, which takes the waiter, ends the wait. `commit` neither
+        // panics nor parks, and no lock is held.
+        let waited = unsafe { park(wait, publish, commit) };
+        if let Some(mut sender) = sender.take() {
+            // Refused: the sender looks for another receiver.
+            sender.tell(Message::Look);
+            sender.wake();
+        }
+        let outcome = waited?;
+        debug_assert!(matches!(outcome, Outcome::Woken(_)), "nothing else ends it");
+        // SAFETY: the sender has woken this party and does not touch the node any more.
+        let message = unsafe { node.as_ref().message() };
+        // SAFETY: the sender gave a value before it woke this party.
+        Ok((message == Message::Done).then(|| unsafe { place.take() }))
     }
 
     fn describe(&self, reason: WaitReason, deadline: Option<Instant>) -> Wait {
@@ -82,27 +146,38 @@ fn wait_in<T>(
     list: fn(&mut State<T>) -> &mut WaitList,
     place: NonNull<()>,
     wait: Wait,
-) -> Result<Outcome, Refused> {
+) -> Result<(Outcome, Message), Refused> {
     let chan = locked.chan();
-    let mut node = Node::new(place, 0);
+    let mut node = Node::new(Some(place), 0);
     // From here on the node is reached through this pointer only.
     let node = NonNull::from(&mut node);
+    // Those that watch for somebody to wait here.
+    let watchers = Cell::new(ClaimedAll::default());
+    let sends = wait.reason == WaitReason::ChannelSend;
     // Owns the guard: if the wait is refused, it is dropped without having
     // run, which releases the lock.
-    let publish = move |waiter| {
+    let publish = |waiter| {
         // SAFETY: the lock is held. The node lies in this frame, which stays
         // until the node is removed below or its claimed party is woken.
         unsafe { list(&mut locked).push_back(node, waiter) };
+        let mut told = ClaimedAll::default();
+        locked.claim_watchers_of_waiting(sends, &mut told);
+        watchers.set(told);
         locked.keep();
     };
-    // SAFETY: `publish` has kept the lock for this.
-    let commit = || unsafe { chan.unlock() };
+    let commit = || {
+        // SAFETY: `publish` has kept the lock for this.
+        unsafe { chan.unlock() };
+        watchers.take().wake();
+    };
     // SAFETY: the waiter is taken back by the counterpart that claims it, or
-    // below. `commit` only unlocks. The one lock held is the one it releases.
+    // below. `commit` neither panics nor parks. The one lock held is the one it
+    // releases.
     let outcome = unsafe { park(wait, publish, commit) }?;
     if matches!(outcome, Outcome::TimedOut | Outcome::Cancelled) {
         // SAFETY: the lock is held, and the node went to this list only.
         unsafe { list(&mut chan.lock()).remove(node) };
     }
-    Ok(outcome)
+    // SAFETY: nobody else knows the node any more.
+    Ok((outcome, unsafe { node.as_ref().message() }))
 }

@@ -17,11 +17,13 @@
 //! Why no value and no wake-up is lost is argued in `PROTOCOL.md` beside this
 //! file.
 
-use crate::buffer::{Block, Blocks, Buffer, PushError, Ring};
+use crate::buffer::{Block, Blocks, Buffer, PushError, Ring, Timer};
 use crate::error::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 use crate::place;
-use crate::waiter::{ClaimedAll, WaitList};
-use gorge_runtime::park::Outcome;
+use crate::waiter::{Claimed, ClaimedAll, Message, WaitList};
+use crate::watch::Watchers;
+use gorge_runtime::cancel;
+use gorge_runtime::park::{Outcome, Refused};
 use gorge_runtime::preempt;
 use gorge_runtime::primitive::RawLock;
 use std::cell::UnsafeCell;
@@ -35,15 +37,30 @@ pub(crate) struct Chan<T> {
     lock: RawLock,
     state: UnsafeCell<State<T>>,
     capacity: Option<usize>,
+    kind: Kind,
+}
+
+/// What values come of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Senders, or whoever owns the channel closes it.
+    Senders,
+    /// The clock.
+    Timer,
+    /// Nothing, ever.
+    Never,
 }
 
 /// What the lock guards.
 #[repr(C)]
 pub(crate) struct State<T> {
-    closed: bool,
+    pub(crate) closed: bool,
+    /// Somebody is in `watchers`.
+    pub(crate) watched: bool,
     pub(crate) receivers: WaitList,
     pub(crate) senders: WaitList,
-    buffer: Buffer<T>,
+    pub(crate) buffer: Buffer<T>,
+    pub(crate) watchers: Watchers,
 }
 
 /// The lock of a channel, held, and the access to what it guards. Dropping it
@@ -65,6 +82,9 @@ pub(crate) enum SendStop<'a, T> {
 pub(crate) enum ReceiveStop<'a, T> {
     /// There is no value and no sender: the receiver may wait.
     Empty(Locked<'a, T>),
+    /// The first sender makes its value when it is chosen, which it now is: the
+    /// receiver [meets](Locked::meet) it.
+    Promised(Locked<'a, T>, Claimed),
     Closed,
 }
 
@@ -75,15 +95,32 @@ impl<T> Chan<T> {
             Some(capacity) => Buffer::Ring(Ring::new(capacity)),
             None => Buffer::Blocks(Blocks::new()),
         };
+        Chan::with_buffer(buffer, capacity, Kind::Senders)
+    }
+
+    /// A channel whose one value at a time comes when it is due.
+    pub(crate) fn timed(timer: Timer<T>) -> Chan<T> {
+        Chan::with_buffer(Buffer::Timer(timer), Some(1), Kind::Timer)
+    }
+
+    /// A channel without values and without an end.
+    pub(crate) fn never() -> Chan<T> {
+        Chan::with_buffer(Buffer::Ring(Ring::new(0)), Some(0), Kind::Never)
+    }
+
+    fn with_buffer(buffer: Buffer<T>, capacity: Option<usize>, kind: Kind) -> Chan<T> {
         Chan {
             lock: RawLock::new(),
             state: UnsafeCell::new(State {
                 closed: false,
+                watched: false,
                 receivers: WaitList::new(),
                 senders: WaitList::new(),
                 buffer,
+                watchers: Watchers::default(),
             }),
             capacity,
+            kind,
         }
     }
 
@@ -137,7 +174,7 @@ impl<T> Chan<T> {
     /// taken.
     #[cold]
     #[inline(never)]
-    fn send_with_block(&self, value: T) -> Result<(), SendError<T>> {
+    pub(crate) fn send_with_block(&self, value: T) -> Result<(), SendError<T>> {
         let mut block = Some(Block::allocate());
         let mut locked = self.lock();
         locked.buffer.offer(&mut block);
@@ -155,10 +192,17 @@ impl<T> Chan<T> {
     #[inline]
     pub(crate) fn try_receive(&self) -> Result<T, TryRecvError> {
         preempt::point_without_cancel();
-        match self.lock().receive() {
-            Ok(value) => Ok(value),
-            Err(ReceiveStop::Empty(_)) => Err(TryRecvError::Empty),
-            Err(ReceiveStop::Closed) => Err(TryRecvError::Disconnected),
+        loop {
+            match self.lock().receive() {
+                Ok(value) => return Ok(value),
+                Err(ReceiveStop::Empty(_)) => return Err(TryRecvError::Empty),
+                Err(ReceiveStop::Closed) => return Err(TryRecvError::Disconnected),
+                Err(ReceiveStop::Promised(locked, sender)) => match locked.meet(sender) {
+                    Ok(Some(value)) => return Ok(value),
+                    Ok(None) => {}
+                    Err(Refused) => return Err(TryRecvError::Empty),
+                },
+            }
         }
     }
 
@@ -168,8 +212,33 @@ impl<T> Chan<T> {
         preempt::point();
         match self.lock().receive() {
             Ok(value) => Ok(value),
-            Err(ReceiveStop::Empty(locked)) => locked.wait_to_receive(deadline),
-            Err(ReceiveStop::Closed) => Err(RecvTimeoutError::Disconnected),
+            Err(stop) => self.receive_slow(stop, deadline),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn receive_slow<'a>(
+        &'a self,
+        mut stop: ReceiveStop<'a, T>,
+        deadline: Option<Instant>,
+    ) -> Result<T, RecvTimeoutError> {
+        loop {
+            let value = match stop {
+                ReceiveStop::Empty(locked) => locked.wait_to_receive(deadline)?,
+                ReceiveStop::Promised(locked, sender) => match locked.meet(sender) {
+                    Ok(value) => value,
+                    Err(Refused) => cancel::deliver(),
+                },
+                ReceiveStop::Closed => return Err(RecvTimeoutError::Disconnected),
+            };
+            if let Some(value) = value {
+                return Ok(value);
+            }
+            stop = match self.lock().receive() {
+                Ok(value) => return Ok(value),
+                Err(stop) => stop,
+            };
         }
     }
 
@@ -182,11 +251,17 @@ impl<T> Chan<T> {
             // SAFETY: the lock that guards the lists is held.
             unsafe {
                 let State {
-                    receivers, senders, ..
+                    receivers,
+                    senders,
+                    watchers,
+                    ..
                 } = &mut *locked;
                 receivers.claim_all(Outcome::Closed, &mut woken);
                 senders.claim_all(Outcome::Closed, &mut woken);
+                watchers.of_values.claim_watchers(&mut woken);
+                watchers.of_room.claim_watchers(&mut woken);
             }
+            locked.watched = false;
         }
         drop(locked);
         woken.wake();
@@ -219,6 +294,11 @@ impl<T> Chan<T> {
         self.capacity
     }
 
+    #[inline]
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// What a dump names the channel by.
     pub(crate) fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
@@ -247,13 +327,14 @@ impl<'a, T> Locked<'a, T> {
         // SAFETY: the lock that guards the list is held.
         if let Some(receiver) = unsafe { self.receivers.claim_first() } {
             drop(self);
-            // SAFETY: receivers wait with an empty place of this channel's
-            // type, and this one is claimed and not yet woken.
-            unsafe { place::give(receiver.place(), value) };
-            receiver.wake();
+            receiver.complete(value);
             return Ok(());
         }
         match self.buffer.push(value) {
+            Ok(()) if self.watched => {
+                self.tell_watchers(|watchers| &mut watchers.of_values);
+                Ok(())
+            }
             Ok(()) => Ok(()),
             Err(PushError::Full(value)) => Err(SendStop::Full(self, value)),
             Err(PushError::NeedsBlock(value)) => Err(SendStop::NeedsBlock(value)),
@@ -266,26 +347,19 @@ impl<'a, T> Locked<'a, T> {
     #[inline]
     pub(crate) fn receive(mut self) -> Result<T, ReceiveStop<'a, T>> {
         if let Some((value, emptied)) = self.buffer.pop() {
-            // SAFETY: the lock that guards the list is held.
-            if let Some(sender) = unsafe { self.senders.claim_first() } {
-                // SAFETY: senders wait with a full place of this channel's
-                // type, and this one is claimed and not yet woken.
-                let next = unsafe { place::take(sender.place()) };
-                let pushed = self.buffer.push(next);
-                debug_assert!(pushed.is_ok(), "the pop made room");
-                drop(self);
-                sender.wake();
-            } else {
-                drop(self);
-            }
+            self.pass_room_on();
             drop(emptied);
             return Ok(value);
         }
         // SAFETY: the lock that guards the list is held.
         if let Some(sender) = unsafe { self.senders.claim_first() } {
+            let Some(place) = sender.place() else {
+                return Err(ReceiveStop::Promised(self, sender));
+            };
             drop(self);
-            // SAFETY: as above.
-            let value = unsafe { place::take(sender.place()) };
+            // SAFETY: this sender waits with a full place of this channel's type, and
+            // is claimed and not yet woken.
+            let value = unsafe { place::take(place) };
             sender.wake();
             return Ok(value);
         }
@@ -293,6 +367,34 @@ impl<'a, T> Locked<'a, T> {
             return Err(ReceiveStop::Closed);
         }
         Err(ReceiveStop::Empty(self))
+    }
+
+    /// Room was made in the buffer: the first waiting sender gets it. Unlocks.
+    #[inline]
+    pub(crate) fn pass_room_on(mut self) {
+        // SAFETY: the lock that guards the list is held.
+        let Some(mut sender) = (unsafe { self.senders.claim_first() }) else {
+            if self.watched {
+                self.tell_watchers(|watchers| &mut watchers.of_room);
+            }
+            return;
+        };
+        match sender.place() {
+            Some(place) => {
+                // SAFETY: this sender waits with a full place of this channel's type,
+                // and is claimed and not yet woken.
+                let next = unsafe { place::take(place) };
+                let pushed = self.buffer.push(next);
+                debug_assert!(pushed.is_ok(), "there is room");
+            }
+            None => {
+                let reserved = self.buffer.reserve();
+                debug_assert!(reserved, "there is room");
+                sender.tell(Message::Room);
+            }
+        }
+        drop(self);
+        sender.wake();
     }
 }
 

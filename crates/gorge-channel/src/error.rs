@@ -65,6 +65,30 @@ pub enum RecvTimeoutError {
     Disconnected,
 }
 
+/// Why [`try_select`](crate::Select::try_select) selected nothing: none of the operations
+/// is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("all operations in select would block")]
+pub struct TrySelectError;
+
+/// Why [`select_timeout`](crate::Select::select_timeout) selected nothing: none of the
+/// operations was ready in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("timed out waiting on select")]
+pub struct SelectTimeoutError;
+
+/// Why [`try_ready`](crate::Select::try_ready) named nothing: none of the operations is
+/// ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("all operations in select would block")]
+pub struct TryReadyError;
+
+/// Why [`ready_timeout`](crate::Select::ready_timeout) named nothing: none of the
+/// operations was ready in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("timed out waiting on select")]
+pub struct ReadyTimeoutError;
+
 impl<T> SendError<T> {
     /// The value that was not sent.
     ///

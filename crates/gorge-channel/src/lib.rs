@@ -1,6 +1,9 @@
 //! Channels and contexts; the README is the front page.
 #![doc = include_str!("../README.md")]
 
+#[macro_use]
+mod select;
+
 mod blocking;
 mod buffer;
 mod channel;
@@ -8,14 +11,22 @@ pub mod context;
 mod counter;
 mod error;
 mod iter;
+mod permit;
 mod place;
+mod promise;
 mod receiver;
 mod sender;
+mod timers;
 mod waiter;
+mod watch;
 
 pub use error::{
-    RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+    ReadyTimeoutError, RecvError, RecvTimeoutError, SelectTimeoutError, SendError,
+    SendTimeoutError, TryReadyError, TryRecvError, TrySelectError, TrySendError,
 };
 pub use iter::{IntoIter, Iter, TryIter};
+pub use permit::Permit;
 pub use receiver::Receiver;
+pub use select::{Select, SelectedOperation};
 pub use sender::{Sender, bounded, unbounded};
+pub use timers::{after, at, never, tick};

@@ -12,7 +12,8 @@ use gorge_runtime::primitive::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-type Slot<T> = UnsafeCell<MaybeUninit<T>>;
+/// What a counterpart reaches.
+pub(crate) type Slot<T> = UnsafeCell<MaybeUninit<T>>;
 
 pub(crate) struct Place<T> {
     slot: Slot<T>,
@@ -36,6 +37,12 @@ impl<T> Place<T> {
             slot: UnsafeCell::new(MaybeUninit::new(value)),
             owned: true,
         }
+    }
+
+    /// A slot without a place, whose owner sees to its value.
+    #[inline]
+    pub(crate) fn empty_slot() -> Slot<T> {
+        UnsafeCell::new(MaybeUninit::uninit())
     }
 
     /// What a counterpart needs to reach the slot. The place must not move

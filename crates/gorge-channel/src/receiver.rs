@@ -1,6 +1,6 @@
 //! The receiving end.
 
-use crate::channel::Chan;
+use crate::channel::{Chan, Kind};
 use crate::counter::{self, Handle, Receiving};
 use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
 use gorge_runtime::{preempt, time};
@@ -46,6 +46,20 @@ impl<T> Receiver<T> {
     /// [closes it](Receiver::close_as_owner), and never if it does not.
     pub(crate) fn without_sender() -> Receiver<T> {
         Receiver::new(counter::new_without_sender(Chan::new(Some(0))))
+    }
+
+    /// A receiver of a channel that needs no sender, and is never closed.
+    pub(crate) fn of_nobody(chan: Chan<T>) -> Receiver<T> {
+        Receiver::new(counter::new_without_sender(chan))
+    }
+
+    /// A receiver that never receives anything.
+    pub(crate) fn never() -> Receiver<T> {
+        Receiver::of_nobody(Chan::never())
+    }
+
+    pub(crate) fn chan(&self) -> &Chan<T> {
+        &self.handle
     }
 
     /// Closes a channel that was made [without a
@@ -176,6 +190,40 @@ impl<T> Receiver<T> {
     }
 
     /// A receive that finds a value does not look at the clock.
+    /// Waits for a value, and takes those that are there, `max` at most, to the end of
+    /// `values`. Returns how many; zero if there are none and there will be none, or if
+    /// `max` is zero.
+    ///
+    /// # Cancellation
+    ///
+    /// Delivers a cancel before anything is received.
+    ///
+    /// ```
+    /// let (sender, receiver) = gorge_channel::unbounded();
+    /// sender.send_many(1..=5).unwrap();
+    /// let mut values = Vec::new();
+    /// assert_eq!(receiver.recv_many(&mut values, 3), 3);
+    /// assert_eq!(values, [1, 2, 3]);
+    /// ```
+    pub fn recv_many(&self, values: &mut Vec<T>, max: usize) -> usize {
+        if max == 0 {
+            return 0;
+        }
+        let Ok(first) = self.recv() else {
+            return 0;
+        };
+        values.push(first);
+        let mut count = 1;
+        while count < max {
+            let Ok(value) = self.handle.try_receive() else {
+                break;
+            };
+            values.push(value);
+            count += 1;
+        }
+        count
+    }
+
     #[inline]
     fn try_before_waiting(&self) -> Result<Option<T>, RecvTimeoutError> {
         preempt::point();
@@ -248,7 +296,8 @@ impl<T> Receiver<T> {
     /// assert!(!receiver.same_channel(&other));
     /// ```
     pub fn same_channel(&self, other: &Receiver<T>) -> bool {
-        self.handle.address() == other.handle.address()
+        let is_never = |it: &Receiver<T>| it.handle.kind() == Kind::Never;
+        self.handle.address() == other.handle.address() || is_never(self) && is_never(other)
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::channel::Chan;
 use crate::counter::{self, Handle, Sending};
 use crate::error::{SendError, SendTimeoutError, TrySendError};
+use crate::permit::Permit;
 use crate::receiver::Receiver;
+use crate::select::Select;
 use gorge_runtime::{preempt, time};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -85,6 +87,10 @@ pub struct Sender<T> {
 }
 
 impl<T> Sender<T> {
+    pub(crate) fn chan(&self) -> &Chan<T> {
+        &self.handle
+    }
+
     /// Sends a value, waiting while the channel is full, or on a channel of
     /// capacity zero until it is received.
     ///
@@ -211,6 +217,67 @@ impl<T> Sender<T> {
 
     /// A send that finds room does not look at the clock. Returns the value if
     /// it has to wait.
+    /// Sends all values of an iterator, each as [`send`](Sender::send) does. Returns how
+    /// many there were.
+    ///
+    /// # Errors
+    ///
+    /// If nobody will receive any more, with the value that was not sent, and what the
+    /// iterator has left.
+    ///
+    /// # Cancellation
+    ///
+    /// Delivers a cancel before a value is sent.
+    ///
+    /// ```
+    /// let (sender, receiver) = gorge_channel::unbounded();
+    /// assert_eq!(sender.send_many(1..=3), Ok(3));
+    /// drop(receiver);
+    /// let (unsent, mut rest) = sender.send_many(4..=5).unwrap_err().into_inner();
+    /// assert_eq!((unsent, rest.next()), (4, Some(5)));
+    /// ```
+    pub fn send_many<I>(&self, values: I) -> Result<usize, SendError<(T, I::IntoIter)>>
+    where
+        I: IntoIterator<Item = T>,
+    {
+        let mut values = values.into_iter();
+        let mut count = 0;
+        while let Some(value) = values.next() {
+            if let Err(SendError(value)) = self.send(value) {
+                return Err(SendError((value, values)));
+            }
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Waits until a value can be sent, and keeps the room for it. On a channel of
+    /// capacity zero that is a receiver, which then waits for the value.
+    ///
+    /// # Errors
+    ///
+    /// If nobody will receive any more.
+    ///
+    /// # Cancellation
+    ///
+    /// Delivers a cancel while it waits; no room is kept then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, receiver) = gorge_channel::bounded(1);
+    /// let permit = sender.reserve().unwrap();
+    /// assert!(sender.try_send("somebody else's").is_err());
+    /// permit.send("mine").unwrap();
+    /// assert_eq!(receiver.recv(), Ok("mine"));
+    /// ```
+    pub fn reserve(&self) -> Result<Permit<'_, T>, SendError<()>> {
+        let mut select = Select::new();
+        select.send(self);
+        let permit = select.select().__permit(self);
+        permit.unless_closed().ok_or(SendError(()))
+    }
+
     #[inline]
     fn try_before_waiting(&self, value: T) -> Result<Option<T>, SendTimeoutError<T>> {
         preempt::point();

@@ -25,15 +25,33 @@ pub(crate) struct Node {
     waiter: Option<Waiter>,
     /// The duty to wake, kept here between a close's claim and its wake-up.
     claim: Option<Claim>,
-    /// The [`Place`](crate::place::Place) of the value, of the channel's type.
-    place: NonNull<()>,
+    /// The [`Place`](crate::place::Place) of the value, of the channel's type. None of
+    /// a sender that makes its value when it is chosen, and of one that only watches.
+    place: Option<NonNull<()>>,
     /// Which case of a select this is; zero otherwise.
     case: u16,
     linked: bool,
+    /// What a claimer that could not complete leaves here before the wake-up.
+    message: Message,
+}
+
+/// What a woken party finds in its node, beside the outcome of its wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Message {
+    /// The operation is complete.
+    Done,
+    /// Receiver: the sender that had claimed it gave up. Nothing arrived.
+    Abandoned,
+    /// Sender without a value: room in the buffer is reserved for it.
+    Room,
+    /// Sender without a value: this receiver waits for it, and for it alone.
+    Partner(NonNull<Node>),
+    /// Look again: whatever it was may have gone.
+    Look,
 }
 
 impl Node {
-    pub(crate) fn new(place: NonNull<()>, case: u16) -> Node {
+    pub(crate) fn new(place: Option<NonNull<()>>, case: u16) -> Node {
         Node {
             prev: None,
             next: None,
@@ -42,7 +60,23 @@ impl Node {
             place,
             case,
             linked: false,
+            message: Message::Done,
         }
+    }
+
+    /// Names the wait of a party that is in no list, for the one that it waits for.
+    pub(crate) fn set_waiter(&mut self, waiter: Waiter) {
+        self.waiter = Some(waiter);
+    }
+
+    /// Owner, of a node that is in no list.
+    pub(crate) fn set_message(&mut self, message: Message) {
+        self.message = message;
+    }
+
+    /// Owner, after its wait.
+    pub(crate) fn message(&self) -> Message {
+        self.message
     }
 }
 
@@ -51,14 +85,35 @@ impl Node {
 #[must_use = "a claimed party sleeps until it is woken"]
 pub(crate) struct Claimed {
     claim: Claim,
-    place: NonNull<()>,
+    node: NonNull<Node>,
+    place: Option<NonNull<()>>,
 }
 
 impl Claimed {
+    /// Wins the wait of a party that is in no list.
+    ///
+    /// # Safety
+    ///
+    /// The node is that of a party that published its waiter there, for the caller
+    /// alone, and cannot be cancelled or time out.
+    pub(crate) unsafe fn partner(node: NonNull<Node>) -> Claimed {
+        // SAFETY: the party waits for the caller, so its frame is there, and nobody
+        // else touches the node.
+        let (claim, place) = unsafe { (claim(node, Outcome::Woken(0)), node.as_ref().place) };
+        let claim = claim.expect("nobody else ends this wait");
+        Claimed { claim, node, place }
+    }
+
     /// Where the party keeps its value, or waits for one.
     #[inline]
-    pub(crate) fn place(&self) -> NonNull<()> {
+    pub(crate) fn place(&self) -> Option<NonNull<()>> {
         self.place
+    }
+
+    /// Leaves something for the party to find.
+    pub(crate) fn tell(&mut self, message: Message) {
+        // SAFETY: claimed and not yet woken: the node is there, and the claimer's.
+        unsafe { (*self.node.as_ptr()).message = message };
     }
 
     /// Makes the party runnable. Not under the channel's lock.
@@ -95,6 +150,7 @@ impl WaitList {
             let node = &mut *node.as_ptr();
             debug_assert!(!node.linked, "a node is in one list at most");
             node.waiter = Some(waiter);
+            node.message = Message::Done;
             node.prev = self.tail;
             node.next = None;
             node.linked = true;
@@ -144,7 +200,7 @@ impl WaitList {
                 self.unlink(node);
                 let Node { place, case, .. } = *node.as_ptr();
                 if let Some(claim) = claim(node, Outcome::Woken(case)) {
-                    return Some(Claimed { claim, place });
+                    return Some(Claimed { claim, node, place });
                 }
             }
             first = self.head;
@@ -170,6 +226,39 @@ impl WaitList {
                 }
             }
         }
+    }
+
+    /// As [`claim_all`](Self::claim_all), for parties that only want to look.
+    ///
+    /// # Safety
+    ///
+    /// As for [`claim_all`](Self::claim_all).
+    #[cold]
+    pub(crate) unsafe fn claim_watchers(&mut self, all: &mut ClaimedAll) {
+        // SAFETY: the caller's contract.
+        unsafe { self.claim_all(Outcome::Closed, all) };
+    }
+
+    /// Whether anybody waits but the party whose wait this is.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the lock that guards this list.
+    pub(crate) unsafe fn has_other(&self, own: Option<Waiter>) -> bool {
+        // SAFETY: linked nodes are valid, and the lock is held.
+        let next = |node: &NonNull<Node>| unsafe { node.as_ref().next };
+        std::iter::successors(self.head, next).any(|node| {
+            // SAFETY: as above.
+            let waiter = unsafe { node.as_ref().waiter };
+            match (waiter, own) {
+                (Some(waiter), Some(own)) => !waiter.is_same_wait(own),
+                _ => true,
+            }
+        })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_none()
     }
 
     /// How many wait.

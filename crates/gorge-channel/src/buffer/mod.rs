@@ -6,15 +6,21 @@
 
 mod blocks;
 mod ring;
+mod timer;
 
 pub(crate) use blocks::{Block, Blocks};
 pub(crate) use ring::Ring;
+pub(crate) use timer::Timer;
+
+use std::time::Instant;
 
 pub(crate) enum Buffer<T> {
     /// Up to a fixed number of values; none for a rendezvous.
     Ring(Ring<T>),
     /// Any number.
     Blocks(Blocks<T>),
+    /// One, which comes by itself.
+    Timer(Timer<T>),
 }
 
 /// A value did not go into the buffer.
@@ -31,6 +37,7 @@ impl<T> Buffer<T> {
         match self {
             Buffer::Ring(ring) => ring.push(value).map_err(PushError::Full),
             Buffer::Blocks(blocks) => blocks.push(value).map_err(PushError::NeedsBlock),
+            Buffer::Timer(_) => Err(PushError::Full(value)),
         }
     }
 
@@ -40,6 +47,7 @@ impl<T> Buffer<T> {
         match self {
             Buffer::Ring(ring) => ring.pop().map(|value| (value, None)),
             Buffer::Blocks(blocks) => blocks.pop(),
+            Buffer::Timer(timer) => timer.pop().map(|value| (value, None)),
         }
     }
 
@@ -55,6 +63,41 @@ impl<T> Buffer<T> {
         match self {
             Buffer::Ring(ring) => ring.len(),
             Buffer::Blocks(blocks) => blocks.len(),
+            Buffer::Timer(timer) => timer.len(),
+        }
+    }
+
+    /// Keeps room for one value, if there is any.
+    pub(crate) fn reserve(&mut self) -> bool {
+        match self {
+            Buffer::Ring(ring) => ring.reserve(),
+            Buffer::Blocks(_) => true,
+            Buffer::Timer(_) => false,
+        }
+    }
+
+    /// Gives kept room back.
+    pub(crate) fn unreserve(&mut self) {
+        if let Buffer::Ring(ring) = self {
+            ring.unreserve();
+        }
+    }
+
+    /// Whether a push would not find room.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Buffer::Ring(ring) => ring.is_full(),
+            Buffer::Blocks(_) => false,
+            Buffer::Timer(_) => true,
+        }
+    }
+
+    /// When a value comes by itself, if one does.
+    #[inline]
+    pub(crate) fn due(&self) -> Option<Instant> {
+        match self {
+            Buffer::Timer(timer) => timer.due(),
+            _ => None,
         }
     }
 
@@ -62,7 +105,7 @@ impl<T> Buffer<T> {
     /// pushed any more.
     pub(crate) fn take(&mut self) -> Buffer<T> {
         let nothing = match self {
-            Buffer::Ring(_) => Buffer::Ring(Ring::new(0)),
+            Buffer::Ring(_) | Buffer::Timer(_) => Buffer::Ring(Ring::new(0)),
             Buffer::Blocks(_) => Buffer::Blocks(Blocks::new()),
         };
         std::mem::replace(self, nothing)

@@ -1,7 +1,8 @@
-//! A ring of fixed capacity, allocated once.
+//! A ring of fixed capacity, allocated once. Room in it can be reserved.
 //!
 //! Invariant: the `len` slots from `head` on, wrapping, hold values; `tail` is
-//! the slot after them.
+//! the slot after them. `len` is at most `limit`, which is the capacity less what is
+//! reserved.
 
 use std::mem::MaybeUninit;
 
@@ -10,6 +11,7 @@ pub(crate) struct Ring<T> {
     head: usize,
     tail: usize,
     len: usize,
+    limit: usize,
 }
 
 impl<T> Ring<T> {
@@ -22,12 +24,13 @@ impl<T> Ring<T> {
             head: 0,
             tail: 0,
             len: 0,
+            limit: capacity,
         }
     }
 
     #[inline]
     pub(crate) fn push(&mut self, value: T) -> Result<(), T> {
-        if self.len == self.slots.len() {
+        if self.len == self.limit {
             return Err(value);
         }
         self.slots[self.tail].write(value);
@@ -47,6 +50,23 @@ impl<T> Ring<T> {
         self.head = self.after(self.head);
         self.len -= 1;
         Some(value)
+    }
+
+    /// Keeps room for one value, which is then pushed after [`unreserve`](Ring::unreserve).
+    /// False if there is none.
+    pub(crate) fn reserve(&mut self) -> bool {
+        let has_room = self.len < self.limit;
+        self.limit -= usize::from(has_room);
+        has_room
+    }
+
+    /// Gives reserved room back; nothing, if the ring was taken out meanwhile.
+    pub(crate) fn unreserve(&mut self) {
+        self.limit += usize::from(self.limit < self.slots.len());
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.len == self.limit
     }
 
     #[inline]

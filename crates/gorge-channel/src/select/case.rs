@@ -1,0 +1,292 @@
+//! One case of a select, without the type of its channel's values.
+//!
+//! A case names a channel and a direction; [`Operations`] are what can be done with it,
+//! one table for each type of value and direction.
+
+use crate::channel::{Chan, Kind, Locked, ReceiveStop};
+use crate::place::{self, Place};
+use crate::promise::{Promise, PromiseStop};
+use crate::waiter::{ClaimedAll, Node};
+use gorge_runtime::park::Waiter;
+use std::alloc::Layout;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+use std::time::Instant;
+
+#[derive(Clone, Copy)]
+pub(super) struct Case<'a> {
+    chan: NonNull<()>,
+    operations: &'static Operations,
+    /// What the program knows it by.
+    pub(super) index: usize,
+    /// The handle that keeps the channel alive.
+    handle: PhantomData<&'a ()>,
+}
+
+// SAFETY: through a case a value may get to a thread on which it must not be used, as its
+// bytes in a slot. It is used only by who has the handle there, too, which says that it
+// may; else it stays where it is, and is not dropped either.
+unsafe impl Send for Case<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Case<'_> {}
+
+/// What a case has got.
+pub(super) enum Won {
+    /// Receive: a value, which lies in the slot.
+    Value,
+    /// Send: somebody to take the value, or room for it.
+    Promise(Promise),
+    /// Either: the channel is closed.
+    Closed,
+}
+
+/// What can be done with a case. The first argument is the channel's address; the
+/// functions ask that it is that of a channel of the table's type, which is alive.
+struct Operations {
+    sends: bool,
+    /// Of what [`Slot`](super::slot::Slot) a value needs; a send needs none.
+    layout: Layout,
+    start: unsafe fn(NonNull<()>, NonNull<()>) -> Option<Won>,
+    is_ready: unsafe fn(NonNull<()>) -> bool,
+    link: unsafe fn(NonNull<()>, NonNull<Node>, Waiter, bool) -> Option<ClaimedAll>,
+    unlink: unsafe fn(NonNull<()>, NonNull<Node>, bool),
+    due: unsafe fn(NonNull<()>) -> Option<Instant>,
+    empty: unsafe fn(NonNull<()>),
+    break_promise: unsafe fn(NonNull<()>, Promise),
+}
+
+struct Table<T>(PhantomData<T>);
+
+impl<T> Table<T> {
+    const RECEIVE: Operations = Operations {
+        sends: false,
+        layout: Layout::new::<place::Slot<T>>(),
+        start: start_receive::<T>,
+        is_ready: has_values::<T>,
+        link: link::<T, false>,
+        unlink: unlink::<T, false>,
+        due: due::<T>,
+        empty: empty::<T>,
+        break_promise: break_promise::<T>,
+    };
+    const SEND: Operations = Operations {
+        sends: true,
+        layout: Layout::new::<()>(),
+        start: start_send::<T>,
+        is_ready: has_room::<T>,
+        link: link::<T, true>,
+        unlink: unlink::<T, true>,
+        due: |_| None,
+        empty: |_| (),
+        break_promise: break_promise::<T>,
+    };
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn receive<T>(chan: &'a Chan<T>, index: usize) -> Case<'a> {
+        Case {
+            chan: NonNull::from(chan).cast(),
+            operations: &Table::<T>::RECEIVE,
+            index,
+            handle: PhantomData,
+        }
+    }
+
+    pub(super) fn send<T>(chan: &'a Chan<T>, index: usize) -> Case<'a> {
+        Case {
+            chan: NonNull::from(chan).cast(),
+            operations: &Table::<T>::SEND,
+            index,
+            handle: PhantomData,
+        }
+    }
+
+    pub(super) fn sends(&self) -> bool {
+        self.operations.sends
+    }
+
+    pub(super) fn is_of<T>(&self, chan: &Chan<T>) -> bool {
+        self.chan == NonNull::from(chan).cast()
+    }
+
+    pub(super) fn layout(&self) -> Layout {
+        self.operations.layout
+    }
+
+    /// Does what can be done at once. A value goes into the slot.
+    ///
+    /// # Safety
+    ///
+    /// `slot` is room as [`layout`](Case::layout) says, which is [empty](Case::empty).
+    pub(super) unsafe fn start(&self, slot: NonNull<()>) -> Option<Won> {
+        // SAFETY: the handle keeps the channel, and the slot is the caller's contract.
+        unsafe { (self.operations.start)(self.chan, slot) }
+    }
+
+    /// Whether [`start`](Case::start) would get something.
+    pub(super) fn is_ready(&self) -> bool {
+        // SAFETY: the handle keeps the channel.
+        unsafe { (self.operations.is_ready)(self.chan) }
+    }
+
+    /// Lets a party wait for this case, or watch it; gives back those to be woken that
+    /// watch for somebody to wait. `None`: it is ready now, or somebody else than the
+    /// party waits whom it could go together with.
+    ///
+    /// # Safety
+    ///
+    /// As for [`WaitList::push_back`](crate::waiter::WaitList::push_back).
+    pub(super) unsafe fn link(
+        &self,
+        node: NonNull<Node>,
+        waiter: Waiter,
+        watches: bool,
+    ) -> Option<ClaimedAll> {
+        // SAFETY: the handle keeps the channel; the rest is the caller's contract.
+        unsafe { (self.operations.link)(self.chan, node, waiter, watches) }
+    }
+
+    /// Takes the party out, if it is still there.
+    ///
+    /// # Safety
+    ///
+    /// As for [`WaitList::remove`](crate::waiter::WaitList::remove).
+    pub(super) unsafe fn unlink(&self, node: NonNull<Node>, watches: bool) {
+        // SAFETY: as in `link`.
+        unsafe { (self.operations.unlink)(self.chan, node, watches) };
+    }
+
+    /// When it becomes ready by itself, if it does.
+    pub(super) fn due(&self) -> Option<Instant> {
+        // SAFETY: the handle keeps the channel.
+        unsafe { (self.operations.due)(self.chan) }
+    }
+
+    /// Makes a slot ready to be given a value.
+    ///
+    /// # Safety
+    ///
+    /// `slot` is room as [`layout`](Case::layout) says.
+    pub(super) unsafe fn empty(&self, slot: NonNull<()>) {
+        // SAFETY: the caller's contract.
+        unsafe { (self.operations.empty)(slot) };
+    }
+
+    /// Gives back what a send has got.
+    pub(super) fn break_promise(&self, promise: Promise) {
+        // SAFETY: the handle keeps the channel.
+        unsafe { (self.operations.break_promise)(self.chan, promise) };
+    }
+}
+
+/// # Safety
+///
+/// For all of these: the address is that of a channel of this type, which is alive.
+unsafe fn chan<'a, T>(address: NonNull<()>) -> &'a Chan<T> {
+    // SAFETY: the caller's contract.
+    unsafe { address.cast().as_ref() }
+}
+
+unsafe fn start_receive<T>(address: NonNull<()>, slot: NonNull<()>) -> Option<Won> {
+    // SAFETY: the caller's contract.
+    let chan = unsafe { chan::<T>(address) };
+    loop {
+        let value = match chan.lock().receive() {
+            Ok(value) => value,
+            Err(ReceiveStop::Empty(_)) => return None,
+            Err(ReceiveStop::Closed) => return Some(Won::Closed),
+            Err(ReceiveStop::Promised(locked, sender)) => match locked.meet(sender) {
+                Ok(Some(value)) => value,
+                Ok(None) => continue,
+                Err(_) => return None,
+            },
+        };
+        // SAFETY: the slot is empty, and the caller's.
+        unsafe { place::give(slot, value) };
+        return Some(Won::Value);
+    }
+}
+
+unsafe fn start_send<T>(address: NonNull<()>, _: NonNull<()>) -> Option<Won> {
+    // SAFETY: the caller's contract.
+    match unsafe { chan::<T>(address) }.lock().promise() {
+        Ok(promise) => Some(Won::Promise(promise)),
+        Err(PromiseStop::Full) => None,
+        Err(PromiseStop::Closed) => Some(Won::Closed),
+    }
+}
+
+unsafe fn has_values<T>(address: NonNull<()>) -> bool {
+    // SAFETY: the caller's contract.
+    unsafe { chan::<T>(address) }.lock().has_values(None)
+}
+
+unsafe fn has_room<T>(address: NonNull<()>) -> bool {
+    // SAFETY: the caller's contract.
+    unsafe { chan::<T>(address) }.lock().has_room(None)
+}
+
+unsafe fn link<T, const SENDS: bool>(
+    address: NonNull<()>,
+    node: NonNull<Node>,
+    waiter: Waiter,
+    watches: bool,
+) -> Option<ClaimedAll> {
+    // SAFETY: the caller's contract.
+    let mut locked: Locked<'_, T> = unsafe { chan::<T>(address) }.lock();
+    let is_ready = match SENDS {
+        true => locked.has_room(Some(waiter)),
+        false => locked.has_values(Some(waiter)),
+    };
+    if is_ready {
+        return None;
+    }
+    let mut told = ClaimedAll::default();
+    // SAFETY: the lock is held; the rest is the caller's contract.
+    unsafe {
+        if watches {
+            locked.watch(!SENDS, node, waiter);
+            return Some(told);
+        }
+        match SENDS {
+            true => locked.senders.push_back(node, waiter),
+            false => locked.receivers.push_back(node, waiter),
+        }
+    }
+    locked.claim_watchers_of_waiting(SENDS, &mut told);
+    Some(told)
+}
+
+unsafe fn unlink<T, const SENDS: bool>(address: NonNull<()>, node: NonNull<Node>, watches: bool) {
+    // SAFETY: the caller's contract.
+    let mut locked: Locked<'_, T> = unsafe { chan::<T>(address) }.lock();
+    // SAFETY: the lock is held, and the node went to this list only.
+    unsafe {
+        match (watches, SENDS) {
+            (true, _) => locked.unwatch(!SENDS, node),
+            (false, true) => locked.senders.remove(node),
+            (false, false) => locked.receivers.remove(node),
+        }
+    }
+}
+
+unsafe fn due<T>(address: NonNull<()>) -> Option<Instant> {
+    // SAFETY: the caller's contract.
+    let chan = unsafe { chan::<T>(address) };
+    (chan.kind() == Kind::Timer)
+        .then(|| chan.lock().buffer.due())
+        .flatten()
+}
+
+unsafe fn empty<T>(slot: NonNull<()>) {
+    // SAFETY: the caller's contract: it is room for this.
+    unsafe {
+        slot.cast::<place::Slot<T>>()
+            .write(Place::<T>::empty_slot())
+    };
+}
+
+unsafe fn break_promise<T>(address: NonNull<()>, promise: Promise) {
+    // SAFETY: the caller's contract.
+    unsafe { chan::<T>(address) }.break_promise(promise);
+}

@@ -1,0 +1,357 @@
+//! Selecting: the first of several sends and receives that can be done.
+//!
+//! * [`case`]: one operation, without the type of its values.
+//! * [`slot`]: room for a value of any type.
+//! * [`wait`]: waiting for all cases at once; the protocol is argued there.
+//! * [`macros`]: `select!` and `select_biased!`, made of [`Select`].
+//!
+//! A select first tries its cases in random order, each under its channel's lock, and
+//! waits if none can be done. A receive that is chosen has its value. A send that is
+//! chosen has somebody to take the value, or room for it, before the value is made
+//! ([`promise`](crate::promise)).
+
+mod case;
+mod cases;
+#[macro_use]
+mod macros;
+mod operation;
+mod slot;
+mod wait;
+
+pub use operation::SelectedOperation;
+
+use crate::error::{ReadyTimeoutError, SelectTimeoutError, TryReadyError, TrySelectError};
+use crate::receiver::Receiver;
+use crate::sender::Sender;
+use case::Case;
+use cases::Cases;
+use gorge_runtime::primitive::random_below;
+use gorge_runtime::{preempt, time};
+use slot::Slot;
+use std::fmt;
+use std::time::{Duration, Instant};
+use wait::{INLINE, Woken};
+
+/// A set of sends and receives, of which one is done: the one that can be first.
+///
+/// The interface is that of `crossbeam_channel::Select`, for sets that are only known
+/// when the program runs; [`select!`](crate::select!) is easier where they are known
+/// before. Add operations, wait for one, and complete it:
+///
+/// ```
+/// use gorge_channel::{Select, unbounded};
+///
+/// let (sender, receiver) = unbounded();
+/// let (_idle, nothing) = unbounded::<String>();
+/// sender.send(7).unwrap();
+///
+/// let mut select = Select::new();
+/// let number = select.recv(&receiver);
+/// let word = select.recv(&nothing);
+/// let operation = select.select();
+/// match operation.index() {
+///     index if index == number => assert_eq!(operation.recv(&receiver), Ok(7)),
+///     index if index == word => drop(operation.recv(&nothing)),
+///     _ => unreachable!(),
+/// }
+/// ```
+///
+/// If several are ready, one of them is chosen at random, each as likely as the others.
+/// An operation on a closed channel is ready.
+///
+/// Up to eight operations on values of up to 64 bytes allocate nothing.
+///
+/// # Cancellation
+///
+/// What waits delivers a cancel, and nothing has been done then.
+#[derive(Clone)]
+pub struct Select<'a> {
+    cases: Cases<'a>,
+    next_index: usize,
+    is_biased: bool,
+}
+
+/// When to give up.
+#[derive(Clone, Copy)]
+enum Patience {
+    /// At once.
+    None,
+    /// Then, or never.
+    Until(Option<Instant>),
+}
+
+impl Patience {
+    fn of(timeout: Duration) -> Patience {
+        Patience::Until(time::now().checked_add(timeout))
+    }
+
+    /// The deadline, or that it is over.
+    fn left(self) -> Result<Option<Instant>, GaveUp> {
+        match self {
+            Patience::None => Err(GaveUp),
+            Patience::Until(Some(deadline)) if deadline <= time::now() => Err(GaveUp),
+            Patience::Until(deadline) => Ok(deadline),
+        }
+    }
+}
+
+/// Nothing was ready in time.
+struct GaveUp;
+
+impl<'a> Select<'a> {
+    /// An empty set.
+    pub fn new() -> Select<'a> {
+        Select {
+            cases: Cases::new(),
+            next_index: 0,
+            is_biased: false,
+        }
+    }
+
+    /// An empty set of which the operation that was added first is chosen, if several
+    /// are ready.
+    pub fn new_biased() -> Select<'a> {
+        Select {
+            is_biased: true,
+            ..Select::new()
+        }
+    }
+
+    /// Adds a send. Returns its index: how many were added before it.
+    pub fn send<T>(&mut self, sender: &'a Sender<T>) -> usize {
+        let case = Case::send(sender.chan(), self.next_index);
+        self.add(case)
+    }
+
+    /// Adds a receive. Returns its index: how many were added before it.
+    pub fn recv<T>(&mut self, receiver: &'a Receiver<T>) -> usize {
+        let case = Case::receive(receiver.chan(), self.next_index);
+        self.add(case)
+    }
+
+    fn add(&mut self, case: Case<'a>) -> usize {
+        self.cases.push(case);
+        self.next_index += 1;
+        case.index
+    }
+
+    /// Takes an operation out. The indices of the others stay as they are.
+    ///
+    /// # Panics
+    ///
+    /// If there is none with this index.
+    pub fn remove(&mut self, index: usize) {
+        assert!(
+            index < self.next_index,
+            "index out of bounds; {index} >= {}",
+            self.next_index
+        );
+        let place = self
+            .cases
+            .as_slice()
+            .iter()
+            .position(|case| case.index == index);
+        self.cases
+            .remove(place.expect("no operation with this index"));
+    }
+
+    /// Chooses an operation that can be done at once.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn try_select(&mut self) -> Result<SelectedOperation<'a>, TrySelectError> {
+        preempt::point_without_cancel();
+        self.choose(Patience::None).map_err(|GaveUp| TrySelectError)
+    }
+
+    /// Waits until an operation can be done.
+    ///
+    /// # Panics
+    ///
+    /// If the set is empty.
+    pub fn select(&mut self) -> SelectedOperation<'a> {
+        self.check_is_not_empty();
+        preempt::point();
+        match self.choose(Patience::Until(None)) {
+            Ok(operation) => operation,
+            Err(GaveUp) => unreachable!("there is no deadline"),
+        }
+    }
+
+    /// Waits until an operation can be done, so long at most.
+    ///
+    /// # Errors
+    ///
+    /// If none could in time.
+    pub fn select_timeout(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<SelectedOperation<'a>, SelectTimeoutError> {
+        self.select_patiently(Patience::of(timeout))
+    }
+
+    /// Waits until an operation can be done, until the deadline at most.
+    ///
+    /// # Errors
+    ///
+    /// If none could in time.
+    pub fn select_deadline(
+        &mut self,
+        deadline: Instant,
+    ) -> Result<SelectedOperation<'a>, SelectTimeoutError> {
+        self.select_patiently(Patience::Until(Some(deadline)))
+    }
+
+    fn select_patiently(
+        &mut self,
+        patience: Patience,
+    ) -> Result<SelectedOperation<'a>, SelectTimeoutError> {
+        preempt::point();
+        self.choose(patience).map_err(|GaveUp| SelectTimeoutError)
+    }
+
+    /// The index of an operation that is ready: a try of it would probably not wait. It
+    /// is not done, and another party may come first.
+    ///
+    /// # Errors
+    ///
+    /// If none is.
+    pub fn try_ready(&mut self) -> Result<usize, TryReadyError> {
+        preempt::point_without_cancel();
+        self.find_ready(Patience::None)
+            .map_err(|GaveUp| TryReadyError)
+    }
+
+    /// As [`try_ready`](Select::try_ready), but waits for it.
+    ///
+    /// # Panics
+    ///
+    /// If the set is empty.
+    pub fn ready(&mut self) -> usize {
+        self.check_is_not_empty();
+        preempt::point();
+        match self.find_ready(Patience::Until(None)) {
+            Ok(index) => index,
+            Err(GaveUp) => unreachable!("there is no deadline"),
+        }
+    }
+
+    /// As [`ready`](Select::ready), so long at most.
+    ///
+    /// # Errors
+    ///
+    /// If none was in time.
+    pub fn ready_timeout(&mut self, timeout: Duration) -> Result<usize, ReadyTimeoutError> {
+        self.ready_patiently(Patience::of(timeout))
+    }
+
+    /// As [`ready`](Select::ready), until the deadline at most.
+    ///
+    /// # Errors
+    ///
+    /// If none was in time.
+    pub fn ready_deadline(&mut self, deadline: Instant) -> Result<usize, ReadyTimeoutError> {
+        self.ready_patiently(Patience::Until(Some(deadline)))
+    }
+
+    fn ready_patiently(&mut self, patience: Patience) -> Result<usize, ReadyTimeoutError> {
+        preempt::point();
+        self.find_ready(patience)
+            .map_err(|GaveUp| ReadyTimeoutError)
+    }
+
+    fn check_is_not_empty(&self) {
+        assert!(
+            !self.cases.as_slice().is_empty(),
+            "no operations have been added to `Select`"
+        );
+    }
+
+    #[inline]
+    fn choose(&self, patience: Patience) -> Result<SelectedOperation<'a>, GaveUp> {
+        let cases = self.cases.as_slice();
+        let mut first = None;
+        loop {
+            let found = self.first_in_order(first, |number| try_one(cases[number]));
+            if let Some(operation) = found {
+                return Ok(operation);
+            }
+            match wait::wait(cases, patience.left()?, false) {
+                Woken::Won(number, won, slot) => {
+                    return Ok(SelectedOperation::new(cases[number], won, slot));
+                }
+                Woken::Look(number) => first = number,
+                // A last look, as what is ready comes first.
+                Woken::TimedOut => first = None,
+            }
+        }
+    }
+
+    fn find_ready(&self, patience: Patience) -> Result<usize, GaveUp> {
+        let cases = self.cases.as_slice();
+        loop {
+            let is_ready = |number: usize| cases[number].is_ready().then(|| cases[number].index);
+            if let Some(index) = self.first_in_order(None, is_ready) {
+                return Ok(index);
+            }
+            let _ = wait::wait(cases, patience.left()?, true);
+        }
+    }
+
+    /// What `f` finds first: with the case `first`, if there is one, then in random
+    /// order, or in that in which they were added.
+    #[inline]
+    fn first_in_order<R>(
+        &self,
+        first: Option<usize>,
+        mut f: impl FnMut(usize) -> Option<R>,
+    ) -> Option<R> {
+        if let Some(found) = first.and_then(&mut f) {
+            return Some(found);
+        }
+        let count = self.cases.as_slice().len();
+        if self.is_biased {
+            return (0..count).find_map(f);
+        }
+        if count > INLINE {
+            let mut order: Vec<usize> = (0..count).collect();
+            return shuffled(&mut order).find_map(f);
+        }
+        let mut order: [usize; INLINE] = std::array::from_fn(|number| number);
+        shuffled(&mut order[..count]).find_map(f)
+    }
+}
+
+/// Each of them once, in random order (Fisher and Yates), shuffled as far as it is asked
+/// for.
+fn shuffled(order: &mut [usize]) -> impl Iterator<Item = usize> {
+    (0..order.len()).map(|place| {
+        let choice = place + random_below(order.len() - place);
+        order.swap(place, choice);
+        order[place]
+    })
+}
+
+fn try_one(case: Case<'_>) -> Option<SelectedOperation<'_>> {
+    let mut slot = Slot::new(case.layout());
+    let address = slot.address();
+    // SAFETY: the slot is made for this case.
+    let won = unsafe {
+        case.empty(address);
+        case.start(address)
+    };
+    won.map(|won| SelectedOperation::new(case, won, slot))
+}
+
+impl Default for Select<'_> {
+    fn default() -> Self {
+        Select::new()
+    }
+}
+
+impl fmt::Debug for Select<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad("Select { .. }")
+    }
+}
