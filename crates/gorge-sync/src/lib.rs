@@ -29,6 +29,7 @@ pub use mutex::RawMutex;
 #[cfg(not(gorge_loom))]
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard};
 pub use once::{Once, OnceState};
+#[cfg(not(gorge_loom))]
 pub use once::{cell::OnceLock, lazy::LazyLock};
 #[cfg(not(gorge_loom))]
 pub use pool::{Pool, PoolGuard};
