@@ -126,7 +126,8 @@ impl Sleeper {
 #[repr(C)]
 struct Sleeper {
     cell: ParkCell,
-    thread: loom::thread::Thread,
+    /// Not loom's `unpark`, which would also wake a thread that waits for a lock.
+    wake_up: loom::sync::Arc<loom::sync::Notify>,
 }
 
 #[cfg(gorge_loom)]
@@ -134,7 +135,7 @@ impl Sleeper {
     fn new() -> Sleeper {
         Sleeper {
             cell: ParkCell::new(Owner::Thread),
-            thread: loom::thread::current(),
+            wake_up: loom::sync::Arc::new(loom::sync::Notify::new()),
         }
     }
 
@@ -147,7 +148,7 @@ impl Sleeper {
             }
         }
         while !self.cell.load().has(WOKEN) {
-            loom::thread::park();
+            self.wake_up.wait();
         }
     }
 
@@ -156,11 +157,11 @@ impl Sleeper {
     /// As for [`wake`].
     unsafe fn wake(cell: NonNull<ParkCell>) {
         // SAFETY: the cell is the first field of a sleeper, which is alive
-        // until `woken` is seen; the handle is cloned before.
+        // until `woken` is seen; the notification is shared before.
         unsafe {
-            let thread = cell.cast::<Sleeper>().as_ref().thread.clone();
+            let wake_up = cell.cast::<Sleeper>().as_ref().wake_up.clone();
             cell.as_ref().woken();
-            thread.unpark();
+            wake_up.notify();
         }
     }
 }
