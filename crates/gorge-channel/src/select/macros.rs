@@ -300,18 +300,24 @@ macro_rules! __select {
                 #[allow(unused_mut)]
                 let mut select = $crate::Select::$new();
                 $(select.$kind($name);)*
-                let selected = $crate::__select!(@try select ($($timeout)?));
-                match selected {
-                    ::core::result::Result::Err(_) => $default,
-                    ::core::result::Result::Ok(operation) => match operation.index() {
-                        $($number => {
-                            #[allow(unreachable_code)]
-                            let $result =
-                                $crate::__select!(@complete $kind operation $name ($($value)?));
-                            $body
-                        })*
-                        _ => ::core::unreachable!("every case has an arm"),
-                    },
+                // Every arm takes the operation, so that handlers may replace the handles.
+                let operation = $crate::__select!(@try select ($($timeout)?)).ok();
+                let index = match &operation {
+                    ::core::option::Option::Some(operation) => operation.index(),
+                    ::core::option::Option::None => usize::MAX,
+                };
+                match index {
+                    $($number => {
+                        let operation = operation.expect("it has an index");
+                        #[allow(unreachable_code)]
+                        let $result =
+                            $crate::__select!(@complete $kind operation $name ($($value)?));
+                        $body
+                    })*
+                    _ => {
+                        ::core::mem::drop(operation);
+                        $default
+                    }
                 }
             }
         }
