@@ -83,6 +83,14 @@ impl<T> Buffer<T> {
         }
     }
 
+    /// For how many values room is kept.
+    pub(crate) fn reserved(&self) -> usize {
+        match self {
+            Buffer::Ring(ring) => ring.reserved(),
+            Buffer::Blocks(_) | Buffer::Timer(_) => 0,
+        }
+    }
+
     /// Whether a push would not find room.
     pub(crate) fn is_full(&self) -> bool {
         match self {

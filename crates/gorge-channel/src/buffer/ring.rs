@@ -65,6 +65,10 @@ impl<T> Ring<T> {
         self.limit += usize::from(self.limit < self.slots.len());
     }
 
+    pub(crate) fn reserved(&self) -> usize {
+        self.slots.len() - self.limit
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.len == self.limit
     }

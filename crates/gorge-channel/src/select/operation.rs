@@ -53,26 +53,29 @@ impl<'a> SelectedOperation<'a> {
     ///
     /// If it is another operation that was selected.
     pub fn send<T>(mut self, sender: &Sender<T>, value: T) -> Result<(), SendError<T>> {
-        let chan = sender.chan();
-        assert!(
-            self.case.is_of(chan) && self.case.sends(),
-            "passed a sender that wasn't selected"
-        );
+        self.check_sends(sender);
         match self.won.take() {
-            Some(Won::Promise(promise)) => chan.keep_promise(promise, value),
+            Some(Won::Promise(promise)) => sender.chan().keep_promise(promise, value),
             _ => Err(SendError(value)),
         }
     }
 
     /// For `select!`, whose value may panic, or leave the function.
     #[doc(hidden)]
-    #[must_use]
     pub fn __permit<T>(mut self, sender: &'a Sender<T>) -> Permit<'a, T> {
+        self.check_sends(sender);
         let promise = match self.won.take() {
             Some(Won::Promise(promise)) => Some(promise),
             _ => None,
         };
         Permit::new(sender.chan(), promise)
+    }
+
+    fn check_sends<T>(&self, sender: &Sender<T>) {
+        assert!(
+            self.case.is_of(sender.chan()) && self.case.sends(),
+            "passed a sender that wasn't selected"
+        );
     }
 
     /// The value that was received.

@@ -1,0 +1,84 @@
+//! Who waits in a channel's lists, and in which order they are served.
+
+use super::*;
+use crate::counter;
+use gorge_runtime::time;
+use std::thread;
+use std::time::Duration;
+
+fn until(mut condition: impl FnMut() -> bool) {
+    while !condition() {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn waiting_senders_are_served_in_the_order_they_came() {
+    for capacity in [0, 1, 2] {
+        let (sending, receiving) = counter::new(Chan::new(Some(capacity)));
+        let sending = &sending;
+        for number in 0..capacity {
+            assert!(sending.try_send(number).is_ok());
+        }
+        thread::scope(|scope| {
+            let writers = [0, 1, 2, 3].map(|number| {
+                let send = move || sending.send(capacity + number, None).is_ok();
+                let writer = scope.spawn(send);
+                until(|| sending.lock().senders.len() == number + 1);
+                writer
+            });
+            for number in 0..capacity + 4 {
+                assert_eq!(receiving.receive(None), Ok(number));
+            }
+            // Joined one by one: a sanitizer does not see a scope's own join.
+            for writer in writers {
+                assert!(writer.join().expect("no panic"));
+            }
+        });
+        assert_eq!(sending.lock().senders.len(), 0);
+    }
+}
+
+#[test]
+fn waiting_receivers_are_served_in_the_order_they_came() {
+    let (sending, receiving) = counter::new(Chan::new(Some(0)));
+    let receiving = &receiving;
+    thread::scope(|scope| {
+        let readers = [0, 1, 2, 3].map(|number| {
+            let reader = scope.spawn(move || receiving.receive(None));
+            until(|| receiving.lock().receivers.len() == number + 1);
+            reader
+        });
+        for (number, reader) in readers.into_iter().enumerate() {
+            assert!(sending.try_send(number).is_ok());
+            assert_eq!(reader.join().expect("no panic"), Ok(number));
+        }
+    });
+    assert_eq!(receiving.lock().receivers.len(), 0);
+}
+
+#[test]
+fn whoever_times_out_leaves_the_queue() {
+    let (sending, receiving) = counter::new(Chan::new(Some(0)));
+    let sending = &sending;
+    thread::scope(|scope| {
+        let mut writers = Vec::new();
+        for number in 0..3 {
+            let timeout = (number == 1).then_some(Duration::from_millis(20));
+            let deadline = timeout.map(|timeout| time::now() + timeout);
+            let writer = scope.spawn(move || sending.send(number, deadline).is_ok());
+            if number == 1 {
+                assert!(!writer.join().expect("no panic"));
+            } else {
+                until(|| sending.lock().senders.len() == number.min(1) + 1);
+                writers.push(writer);
+            }
+        }
+        assert_eq!(receiving.try_receive(), Ok(0));
+        assert_eq!(receiving.try_receive(), Ok(2));
+        assert_eq!(receiving.try_receive(), Err(TryRecvError::Empty));
+        for writer in writers {
+            assert!(writer.join().expect("no panic"));
+        }
+    });
+}
