@@ -189,7 +189,6 @@ impl<T> Receiver<T> {
         self.handle.receive(Some(deadline))
     }
 
-    /// A receive that finds a value does not look at the clock.
     /// Waits for a value, and takes those that are there, `max` at most, to the end of
     /// `values`. Returns how many; zero if there are none and there will be none, or if
     /// `max` is zero.
@@ -224,6 +223,7 @@ impl<T> Receiver<T> {
         count
     }
 
+    /// A receive that finds a value does not look at the clock.
     #[inline]
     fn try_before_waiting(&self) -> Result<Option<T>, RecvTimeoutError> {
         preempt::point();

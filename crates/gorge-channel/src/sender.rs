@@ -215,8 +215,6 @@ impl<T> Sender<T> {
         self.handle.send(value, Some(deadline))
     }
 
-    /// A send that finds room does not look at the clock. Returns the value if
-    /// it has to wait.
     /// Sends all values of an iterator, each as [`send`](Sender::send) does. Returns how
     /// many there were.
     ///
@@ -278,6 +276,8 @@ impl<T> Sender<T> {
         permit.unless_closed().ok_or(SendError(()))
     }
 
+    /// A send that finds room does not look at the clock. Returns the value if
+    /// it has to wait.
     #[inline]
     fn try_before_waiting(&self, value: T) -> Result<Option<T>, SendTimeoutError<T>> {
         preempt::point();

@@ -239,7 +239,7 @@ impl WaitList {
         unsafe { self.claim_all(Outcome::Closed, all) };
     }
 
-    /// Whether anybody waits but the party whose wait this is.
+    /// Whether anybody still waits but the party whose wait this is.
     ///
     /// # Safety
     ///
@@ -248,11 +248,11 @@ impl WaitList {
         // SAFETY: linked nodes are valid, and the lock is held.
         let next = |node: &NonNull<Node>| unsafe { node.as_ref().next };
         std::iter::successors(self.head, next).any(|node| {
-            // SAFETY: as above.
-            let waiter = unsafe { node.as_ref().waiter };
-            match (waiter, own) {
-                (Some(waiter), Some(own)) => !waiter.is_same_wait(own),
-                _ => true,
+            // SAFETY: as above. A linked node's waiter was not taken back.
+            unsafe {
+                node.as_ref().waiter.is_some_and(|waiter| {
+                    !own.is_some_and(|own| waiter.is_same_wait(own)) && waiter.is_waiting()
+                })
             }
         })
     }

@@ -15,6 +15,9 @@
     reason = "a deadline is needed, but never compared"
 )]
 
+#[path = "loom/select.rs"]
+mod select;
+
 use gorge_channel::context::{self, ContextError};
 use gorge_channel::{
     Receiver, RecvError, RecvTimeoutError, SendError, SendTimeoutError, Sender, TryRecvError,

@@ -47,6 +47,9 @@ struct Operations {
     /// Of what [`Slot`](super::slot::Slot) a value needs; a send needs none.
     layout: Layout,
     start: unsafe fn(NonNull<()>, NonNull<()>) -> Option<Won>,
+    lock: unsafe fn(NonNull<()>),
+    unlock: unsafe fn(NonNull<()>),
+    /// With the lock held.
     is_ready: unsafe fn(NonNull<()>) -> bool,
     link: unsafe fn(NonNull<()>, NonNull<Node>, Waiter, bool) -> Option<ClaimedAll>,
     unlink: unsafe fn(NonNull<()>, NonNull<Node>, bool),
@@ -62,6 +65,8 @@ impl<T> Table<T> {
         sends: false,
         layout: Layout::new::<place::Slot<T>>(),
         start: start_receive::<T>,
+        lock: lock::<T>,
+        unlock: unlock::<T>,
         is_ready: has_values::<T>,
         link: link::<T, false>,
         unlink: unlink::<T, false>,
@@ -73,6 +78,8 @@ impl<T> Table<T> {
         sends: true,
         layout: Layout::new::<()>(),
         start: start_send::<T>,
+        lock: lock::<T>,
+        unlock: unlock::<T>,
         is_ready: has_room::<T>,
         link: link::<T, true>,
         unlink: unlink::<T, true>,
@@ -113,6 +120,27 @@ impl<'a> Case<'a> {
         self.operations.layout
     }
 
+    /// The channel's.
+    pub(super) fn address(&self) -> usize {
+        self.chan.addr().get()
+    }
+
+    /// Takes the channel's lock, until [`unlock`](Case::unlock).
+    pub(super) fn lock(&self) {
+        // SAFETY: the handle keeps the channel.
+        unsafe { (self.operations.lock)(self.chan) };
+    }
+
+    /// Releases the channel's lock.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the lock, from [`lock`](Case::lock).
+    pub(super) unsafe fn unlock(&self) {
+        // SAFETY: the handle keeps the channel; the rest is the caller's contract.
+        unsafe { (self.operations.unlock)(self.chan) };
+    }
+
     /// Does what can be done at once. A value goes into the slot.
     ///
     /// # Safety
@@ -125,7 +153,22 @@ impl<'a> Case<'a> {
 
     /// Whether [`start`](Case::start) would get something.
     pub(super) fn is_ready(&self) -> bool {
-        // SAFETY: the handle keeps the channel.
+        self.lock();
+        // SAFETY: the lock is held, and released after the look.
+        unsafe {
+            let is_ready = self.is_ready_locked();
+            self.unlock();
+            is_ready
+        }
+    }
+
+    /// As [`is_ready`](Case::is_ready), under the lock.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the lock, from [`lock`](Case::lock).
+    pub(super) unsafe fn is_ready_locked(&self) -> bool {
+        // SAFETY: the handle keeps the channel; the rest is the caller's contract.
         unsafe { (self.operations.is_ready)(self.chan) }
     }
 
@@ -187,6 +230,16 @@ unsafe fn chan<'a, T>(address: NonNull<()>) -> &'a Chan<T> {
     unsafe { address.cast().as_ref() }
 }
 
+unsafe fn lock<T>(address: NonNull<()>) {
+    // SAFETY: the caller's contract.
+    unsafe { chan::<T>(address) }.lock().keep();
+}
+
+unsafe fn unlock<T>(address: NonNull<()>) {
+    // SAFETY: the caller's contract; it has the lock from `lock`, which keeps it.
+    unsafe { chan::<T>(address).unlock() };
+}
+
 unsafe fn start_receive<T>(address: NonNull<()>, slot: NonNull<()>) -> Option<Won> {
     // SAFETY: the caller's contract.
     let chan = unsafe { chan::<T>(address) };
@@ -217,13 +270,19 @@ unsafe fn start_send<T>(address: NonNull<()>, _: NonNull<()>) -> Option<Won> {
 }
 
 unsafe fn has_values<T>(address: NonNull<()>) -> bool {
-    // SAFETY: the caller's contract.
-    unsafe { chan::<T>(address) }.lock().has_values(None)
+    // SAFETY: the caller's contract; it has the lock from `lock`, which keeps it.
+    let locked = unsafe { chan::<T>(address).locked() };
+    let is_ready = locked.has_values(None);
+    locked.keep();
+    is_ready
 }
 
 unsafe fn has_room<T>(address: NonNull<()>) -> bool {
-    // SAFETY: the caller's contract.
-    unsafe { chan::<T>(address) }.lock().has_room(None)
+    // SAFETY: the caller's contract; it has the lock from `lock`, which keeps it.
+    let locked = unsafe { chan::<T>(address).locked() };
+    let is_ready = locked.has_room(None);
+    locked.keep();
+    is_ready
 }
 
 unsafe fn link<T, const SENDS: bool>(

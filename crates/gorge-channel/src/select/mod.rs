@@ -2,11 +2,13 @@
 //!
 //! * [`case`]: one operation, without the type of its values.
 //! * [`slot`]: room for a value of any type.
+//! * [`moment`]: a look at all cases at once.
 //! * [`wait`]: waiting for all cases at once; the protocol is argued there.
 //! * [`macros`]: `select!` and `select_biased!`, made of [`Select`].
 //!
 //! A select first tries its cases in random order, each under its channel's lock, and
-//! waits if none can be done. A receive that is chosen has its value. A send that is
+//! waits if none can be done; one that does not wait looks at them all at one moment before
+//! it gives up. A receive that is chosen has its value. A send that is
 //! chosen has somebody to take the value, or room for it, before the value is made
 //! ([`promise`](crate::promise)).
 
@@ -14,6 +16,7 @@ mod case;
 mod cases;
 #[macro_use]
 mod macros;
+mod moment;
 mod operation;
 mod slot;
 mod wait;
@@ -27,6 +30,7 @@ use case::Case;
 use cases::Cases;
 use gorge_runtime::primitive::random_below;
 use gorge_runtime::{preempt, time};
+use moment::Moment;
 use slot::Slot;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -97,6 +101,10 @@ impl Patience {
 
 /// Nothing was ready in time.
 struct GaveUp;
+
+/// How often what was ready at a moment may be gone the next. It always is, if a value's
+/// sender has to be waited for and this goroutine must not wait.
+const LAST_TRIES: usize = 16;
 
 impl<'a> Select<'a> {
     /// An empty set.
@@ -269,7 +277,7 @@ impl<'a> Select<'a> {
     }
 
     #[inline]
-    fn choose(&self, patience: Patience) -> Result<SelectedOperation<'a>, GaveUp> {
+    fn choose(&self, mut patience: Patience) -> Result<SelectedOperation<'a>, GaveUp> {
         let cases = self.cases.as_slice();
         let mut first = None;
         loop {
@@ -277,25 +285,62 @@ impl<'a> Select<'a> {
             if let Some(operation) = found {
                 return Ok(operation);
             }
-            match wait::wait(cases, patience.left()?, false) {
+            let Ok(deadline) = patience.left() else {
+                return self.choose_at_one_moment();
+            };
+            match wait::wait(cases, deadline, false) {
                 Woken::Won(number, won, slot) => {
                     return Ok(SelectedOperation::new(cases[number], won, slot));
                 }
-                Woken::Look(number) => first = number,
+                Woken::Look(number) => first = number.filter(|_| !self.is_biased),
                 // A last look, as what is ready comes first.
-                Woken::TimedOut => first = None,
+                Woken::TimedOut => (first, patience) = (None, Patience::None),
             }
         }
     }
 
-    fn find_ready(&self, patience: Patience) -> Result<usize, GaveUp> {
+    /// The last try: there was a moment at which no case was ready, if it fails.
+    fn choose_at_one_moment(&self) -> Result<SelectedOperation<'a>, GaveUp> {
+        let cases = self.cases.as_slice();
+        for _ in 0..LAST_TRIES {
+            let number = self.ready_at_one_moment().ok_or(GaveUp)?;
+            if let Some(operation) = try_one(cases[number]) {
+                return Ok(operation);
+            }
+        }
+        Err(GaveUp)
+    }
+
+    /// A case that is ready at a moment at which all are looked at. One case alone was
+    /// looked at already.
+    fn ready_at_one_moment(&self) -> Option<usize> {
+        let cases = self.cases.as_slice();
+        if cases.len() < 2 {
+            return None;
+        }
+        let start = match self.is_biased {
+            true => 0,
+            false => random_below(cases.len()),
+        };
+        let moment = Moment::of(cases);
+        let mut numbers = (start..cases.len()).chain(0..start);
+        numbers.find(|&number| moment.is_ready(number))
+    }
+
+    fn find_ready(&self, mut patience: Patience) -> Result<usize, GaveUp> {
         let cases = self.cases.as_slice();
         loop {
             let is_ready = |number: usize| cases[number].is_ready().then(|| cases[number].index);
             if let Some(index) = self.first_in_order(None, is_ready) {
                 return Ok(index);
             }
-            let _ = wait::wait(cases, patience.left()?, true);
+            let Ok(deadline) = patience.left() else {
+                let number = self.ready_at_one_moment().ok_or(GaveUp)?;
+                return Ok(cases[number].index);
+            };
+            if let Woken::TimedOut = wait::wait(cases, deadline, true) {
+                patience = Patience::None;
+            }
         }
     }
 
@@ -333,6 +378,7 @@ fn shuffled(order: &mut [usize]) -> impl Iterator<Item = usize> {
     })
 }
 
+/// Does a case if that can be done at once.
 fn try_one(case: Case<'_>) -> Option<SelectedOperation<'_>> {
     let mut slot = Slot::new(case.layout());
     let address = slot.address();

@@ -38,6 +38,8 @@ use std::time::Instant;
 
 /// So many cases need no allocation.
 pub(super) const INLINE: usize = 8;
+/// So many cases an outcome can tell from each other.
+const MOST: usize = 65_531;
 
 /// How a wait ended.
 pub(super) enum Woken {
@@ -87,13 +89,42 @@ impl Entries {
         }
     }
 
-    fn get(&mut self, number: usize) -> NonNull<Entry> {
-        debug_assert!(number < self.count);
-        match self.inline.get_mut(number) {
-            // SAFETY: `fill` wrote the first `count`.
-            Some(place) => NonNull::from(unsafe { place.assume_init_mut() }),
-            None => NonNull::from(&mut self.spilled[number - INLINE]),
+    fn addresses(&mut self) -> Addresses {
+        Addresses {
+            inline: NonNull::from(&mut self.inline).cast(),
+            spilled: NonNull::from(self.spilled.as_mut_slice()).cast(),
         }
+    }
+}
+
+/// Where the entries lie. Counterparts touch an entry while its neighbours are linked or
+/// unlinked, so no reference is made to all of them.
+#[derive(Clone, Copy)]
+struct Addresses {
+    inline: NonNull<Entry>,
+    spilled: NonNull<Entry>,
+}
+
+impl Addresses {
+    /// # Safety
+    ///
+    /// There is an entry of this number.
+    unsafe fn entry(self, number: usize) -> NonNull<Entry> {
+        // SAFETY: the first few lie in place, and the others in the vector, in order.
+        unsafe {
+            match number < INLINE {
+                true => self.inline.add(number),
+                false => self.spilled.add(number - INLINE),
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`entry`](Addresses::entry).
+    unsafe fn node(self, number: usize) -> NonNull<Node> {
+        // SAFETY: the caller's contract; the address of a field is not null.
+        unsafe { NonNull::new_unchecked(&raw mut (*self.entry(number).as_ptr()).node) }
     }
 }
 
@@ -111,6 +142,10 @@ impl Drop for Entries {
 #[cold]
 #[inline(never)]
 pub(super) fn wait(cases: &[Case<'_>], deadline: Option<Instant>, watches: bool) -> Woken {
+    assert!(
+        cases.len() <= MOST,
+        "a select waits for {MOST} operations at most"
+    );
     let due = cases.iter().filter_map(Case::due).min();
     let is_due_first = due.is_some_and(|due| deadline.is_none_or(|deadline| due <= deadline));
     let wait = Wait {
@@ -124,16 +159,14 @@ pub(super) fn wait(cases: &[Case<'_>], deadline: Option<Instant>, watches: bool)
     };
     let mut entries = Entries::new();
     entries.fill(cases);
-    // From here on the entries are reached through this pointer only.
-    let entries = NonNull::from(&mut entries);
-    // SAFETY: it lies in this frame, and one reference is used at a time.
-    let entry = |number: usize| unsafe { (*entries.as_ptr()).get(number) };
+    // From here on the entries are reached through these pointers only.
+    let entries = entries.addresses();
     let linked = Cell::new(0);
     let publish = |waiter: Waiter| {
         for (number, case) in cases.iter().enumerate() {
-            // SAFETY: the entry stays in this frame until the node is unlinked below,
-            // or the party that claimed it has woken this one.
-            let is_linked = unsafe { link(case, entry(number), number, waiter, watches) };
+            // SAFETY: there is one for each case. It stays in this frame until the node is
+            // unlinked below, or the party that claimed it has woken this one.
+            let is_linked = unsafe { link(case, entries.entry(number), number, waiter, watches) };
             linked.set(number + 1);
             if !is_linked {
                 // SAFETY: the waiter was not taken back.
@@ -148,14 +181,14 @@ pub(super) fn wait(cases: &[Case<'_>], deadline: Option<Instant>, watches: bool)
     // parks.
     let waited = unsafe { park(wait, publish, || ()) };
     for (number, case) in cases.iter().enumerate().take(linked.get()) {
-        // SAFETY: it went to this list only, if to any.
-        unsafe { case.unlink(NonNull::from(&mut (*entry(number).as_ptr()).node), watches) };
+        // SAFETY: there is one for each case. It went to this list only, if to any.
+        unsafe { case.unlink(entries.node(number), watches) };
     }
     match waited {
         Ok(Outcome::Woken(number)) => {
             let number = usize::from(number);
             // SAFETY: no node is linked, so nobody else reaches the entry.
-            let entry = unsafe { &mut *entry(number).as_ptr() };
+            let entry = unsafe { entries.entry(number).as_mut() };
             take(&cases[number], number, entry)
         }
         Ok(Outcome::Closed) => Woken::Look(None),
@@ -206,9 +239,10 @@ fn take(case: &Case<'_>, number: usize, entry: &mut Entry) -> Woken {
     let won = match (entry.node.message(), case.sends()) {
         (Message::Done, false) => Won::Value,
         (Message::Room, true) => Won::Promise(Promise::Room),
-        // SAFETY: the receiver waits for this party alone, as the message says.
         (Message::Partner(receiver), true) => {
-            Won::Promise(Promise::Partner(unsafe { Claimed::partner(receiver) }))
+            // SAFETY: the receiver waits for this party alone, as the message says.
+            let receiver = unsafe { Claimed::partner(receiver) };
+            Won::Promise(Promise::Partner(receiver))
         }
         (Message::Abandoned, _) => return Woken::Look(None),
         _ => return Woken::Look(Some(number)),
