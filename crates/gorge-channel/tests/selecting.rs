@@ -1,6 +1,10 @@
 //! Select: one of several operations is done, once, and nobody else is harmed.
 #![cfg(not(gorge_loom))]
 #![allow(clippy::disallowed_methods, reason = "tests start threads")]
+#![allow(
+    clippy::diverging_sub_expression,
+    reason = "values that are not to be made"
+)]
 
 mod common;
 
@@ -217,6 +221,63 @@ fn ready_names_a_case_and_does_nothing() {
     assert_eq!(s2.try_send(2), Err(TrySendError::Full(2)));
 }
 
+/// Receives from both channels until they are closed, in one of three ways.
+fn receive_all(
+    way: usize,
+    mut first: Receiver<usize>,
+    mut second: Receiver<usize>,
+    sum: &AtomicUsize,
+) -> usize {
+    let mut count = 0;
+    loop {
+        let value = match way {
+            0 => select! {
+                recv(first) -> value => match value {
+                    Ok(value) => value,
+                    Err(_) => {
+                        first = never();
+                        if first.same_channel(&second) { break; }
+                        continue;
+                    }
+                },
+                recv(second) -> value => match value {
+                    Ok(value) => value,
+                    Err(_) => {
+                        second = never();
+                        if first.same_channel(&second) { break; }
+                        continue;
+                    }
+                },
+            },
+            1 => match first.recv() {
+                Ok(value) => value,
+                Err(_) => match second.recv() {
+                    Ok(value) => value,
+                    Err(_) => break,
+                },
+            },
+            _ => match second.try_recv().or_else(|_| first.try_recv()) {
+                Ok(value) => value,
+                Err(_)
+                    if first.is_closed()
+                        && second.is_closed()
+                        && first.is_empty()
+                        && second.is_empty() =>
+                {
+                    break;
+                }
+                Err(_) => {
+                    yield_now();
+                    continue;
+                }
+            },
+        };
+        sum.fetch_add(value, Ordering::Relaxed);
+        count += 1;
+    }
+    count
+}
+
 #[test]
 fn both_sides_may_select() {
     for placement in [false, true] {
@@ -247,57 +308,7 @@ fn both_sides_may_select() {
                 drop((s1, s2));
                 let receivers = [0, 1, 2].map(|party| {
                     let (r1, r2, sum) = (r1.clone(), r2.clone(), sum.clone());
-                    go(move || {
-                        let (mut first, mut second) = (r1, r2);
-                        let mut count = 0;
-                        loop {
-                            let value = match party {
-                                0 => select! {
-                                    recv(first) -> value => match value {
-                                        Ok(value) => value,
-                                        Err(_) => {
-                                            first = never();
-                                            if first.same_channel(&second) { break; }
-                                            continue;
-                                        }
-                                    },
-                                    recv(second) -> value => match value {
-                                        Ok(value) => value,
-                                        Err(_) => {
-                                            second = never();
-                                            if first.same_channel(&second) { break; }
-                                            continue;
-                                        }
-                                    },
-                                },
-                                1 => match first.recv() {
-                                    Ok(value) => value,
-                                    Err(_) => match second.recv() {
-                                        Ok(value) => value,
-                                        Err(_) => break,
-                                    },
-                                },
-                                _ => match second.try_recv().or_else(|_| first.try_recv()) {
-                                    Ok(value) => value,
-                                    Err(_)
-                                        if first.is_closed()
-                                            && second.is_closed()
-                                            && first.is_empty()
-                                            && second.is_empty() =>
-                                    {
-                                        break;
-                                    }
-                                    Err(_) => {
-                                        yield_now();
-                                        continue;
-                                    }
-                                },
-                            };
-                            sum.fetch_add(value, Ordering::Relaxed);
-                            count += 1;
-                        }
-                        count
-                    })
+                    go(move || receive_all(party, r1, r2, &sum))
                 });
                 senders.into_iter().for_each(|it| it.join().unwrap());
                 let counts = receivers.map(|it| it.join().unwrap());
