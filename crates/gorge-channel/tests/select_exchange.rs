@@ -104,17 +104,17 @@ fn a_value_may_be_received_from_the_channel_it_is_sent_to() {
         let (sender, receiver) = bounded(0);
         let (_idle, nothing) = bounded::<i32>(0);
         parties.scope(|scope| {
-            let others = [1, 2].map(|number| {
-                let sender = &sender;
-                scope.spawn(move || sender.send(number).unwrap())
-            });
-            let receives = scope.spawn(|| receiver.recv().unwrap() + receiver.recv().unwrap());
-            select! {
-                send(sender, receiver.recv().unwrap()) -> sent => sent.unwrap(),
-                recv(nothing) -> _ => unreachable!(),
+            let feeds = scope.spawn(|| while sender.send(1).is_ok() {});
+            let receives = scope.spawn(|| receiver.iter().all(|value| value == 1));
+            for _ in 0..20 {
+                select! {
+                    send(sender, receiver.recv().unwrap()) -> sent => sent.unwrap(),
+                    recv(nothing) -> _ => unreachable!(),
+                }
             }
-            assert_eq!(receives.join(), 3);
-            others.into_iter().for_each(|other| other.join());
+            sender.close();
+            feeds.join();
+            assert!(receives.join());
         });
     });
 }
