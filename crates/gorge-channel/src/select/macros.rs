@@ -18,7 +18,9 @@
 /// The syntax is that of `crossbeam_channel::select!`. `receiver` and `sender` are
 /// handles or references to them. The result of a receive is a `Result<T, RecvError>`,
 /// that of a send a `Result<(), SendError<T>>`; an operation on a closed channel is
-/// ready, with an error. A value is made when its case has been chosen. If several
+/// ready, with an error. A value is made when its case has been chosen, which one send
+/// alone, without a default, is from the start; until it is made a receiver that was
+/// chosen for it waits, whatever its timeout, and hears of no cancel. If several
 /// cases are ready, one of them is chosen at random, each as likely as the others.
 ///
 /// `default => handler` runs when no case is ready at once, `default(timeout) =>
