@@ -2,7 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 pub use gorge_channel as channel;
-pub use gorge_channel::context;
+pub use gorge_channel::{context, select, select_biased};
 pub use gorge_patterns as patterns;
 pub use gorge_runtime::{
     BuildError, Builder, DeadlockDetection, DeadlockReport, DurationHistogram, Frame, Goroutine,
