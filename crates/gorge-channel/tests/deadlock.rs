@@ -157,8 +157,17 @@ fn a_process_whose_main_receives_what_nobody_sends_ends_with_the_report() {
         // That of a process whose main thread has panicked.
         assert_eq!(output.status.code(), Some(101), "{text}");
         let report = "fatal error: all goroutines are asleep - deadlock!\n\n\
-                      goroutine 1 [chan receive]:\ngorge_channel::receiver::Receiver<T>::recv\n";
-        assert!(text.contains(report), "{text}");
+                      goroutine 1 [chan receive]:\n";
+        let Some((_, calls)) = text.split_once(report) else {
+            panic!("no report: {text}");
+        };
+        // Compilers name generic functions differently.
+        let first = calls.lines().next().unwrap_or_default();
+        assert!(
+            first.starts_with("gorge_channel::receiver::") && first.ends_with("::recv")
+                || first.starts_with("<gorge_channel::receiver::"),
+            "{text}"
+        );
         assert!(text.contains("deadlock::receives_in_vain\n"), "{text}");
     }
 }
