@@ -161,14 +161,10 @@ fn a_process_whose_main_receives_what_nobody_sends_ends_with_the_report() {
         let Some((_, calls)) = text.split_once(report) else {
             panic!("no report: {text}");
         };
-        // Compilers name generic functions differently.
-        let first = calls.lines().next().unwrap_or_default();
-        assert!(
-            first.starts_with("gorge_channel::receiver::") && first.ends_with("::recv")
-                || first.starts_with("<gorge_channel::receiver::"),
-            "{text}"
-        );
-        assert!(text.contains("deadlock::receives_in_vain\n"), "{text}");
+        // How a function is called in full depends on the compiler and the profile.
+        let calls: Vec<_> = calls.lines().step_by(2).take(2).collect();
+        assert!(calls[0].contains("recv"), "{text}");
+        assert!(calls[1].ends_with("receives_in_vain"), "{text}");
     }
 }
 

@@ -85,7 +85,7 @@ fn a_dump_walks_no_segment_that_somebody_else_has_left() {
             let mut goroutines = dump.goroutines().iter();
             let found = goroutines.find(|it| it.id == enterer.goroutine().id());
             let text = found.expect("it is parked").to_string();
-            assert!(text.contains("ops::park\n"), "{text}");
+            assert!(text.contains("park\n\t"), "{text}");
         });
         enterer.goroutine().unpark();
         enterer.join().expect("it was woken");

@@ -77,7 +77,7 @@ fn opposite_orders_are_told_of_though_nobody_waited() {
             "locks are taken in different orders",
             " \"forwards\" takes the Mutex at 0x",
             " \"backwards\" takes the Mutex at 0x",
-            "tracking::take_both\n",
+            "take_both\n",
         ] {
             assert!(text.contains(words), "{words:?} is not in {text}");
         }
