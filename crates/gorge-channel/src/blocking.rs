@@ -70,9 +70,9 @@ impl<T> Locked<'_, T> {
             // SAFETY: a sender claimed this party and gave it a value before it
             // woke it; the node that leads here is in no list any more.
             Ok((Outcome::Woken(_), Message::Done)) => Ok(Some(unsafe { place.take() })),
-            // The sender that had claimed this party gave up.
-            Ok((Outcome::Woken(_), _)) => Ok(None),
-            Ok((Outcome::Closed, _)) => Err(RecvTimeoutError::Disconnected),
+            // The sender that had claimed this party gave up. Or the channel was closed,
+            // and a future may still put a value back.
+            Ok((Outcome::Woken(_) | Outcome::Closed, _)) => Ok(None),
             Ok((Outcome::TimedOut, _)) if is_due_first => Ok(None),
             Ok((Outcome::TimedOut, _)) => Err(RecvTimeoutError::Timeout),
             Ok((Outcome::Cancelled, _)) | Err(Refused) => cancel::deliver(),

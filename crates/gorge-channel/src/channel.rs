@@ -19,6 +19,7 @@
 
 use crate::buffer::{Block, Blocks, Buffer, PushError, Ring, Timer};
 use crate::error::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
+use crate::futures::Returned;
 use crate::place;
 use crate::waiter::{Claimed, ClaimedAll, Message, WaitList};
 use crate::watch::Watchers;
@@ -38,6 +39,8 @@ pub(crate) struct Chan<T> {
     state: UnsafeCell<State<T>>,
     capacity: Option<usize>,
     kind: Kind,
+    #[cfg(gorge_loom)]
+    number: usize,
 }
 
 /// What values come of.
@@ -57,10 +60,16 @@ pub(crate) struct State<T> {
     pub(crate) closed: bool,
     /// Somebody is in `watchers`.
     pub(crate) watched: bool,
+    /// There is something in `returned`.
+    pub(crate) has_returned: bool,
     pub(crate) receivers: WaitList,
     pub(crate) senders: WaitList,
     pub(crate) buffer: Buffer<T>,
     pub(crate) watchers: Watchers,
+    /// Values that futures were handed and did not want. They come before the buffer's.
+    pub(crate) returned: Returned<T>,
+    /// Futures that were handed a value and were not polled since.
+    pub(crate) served: WaitList,
 }
 
 /// The lock of a channel, held, and the access to what it guards. Dropping it
@@ -114,13 +123,18 @@ impl<T> Chan<T> {
             state: UnsafeCell::new(State {
                 closed: false,
                 watched: false,
+                has_returned: false,
                 receivers: WaitList::new(),
                 senders: WaitList::new(),
                 buffer,
                 watchers: Watchers::default(),
+                returned: Returned::default(),
+                served: WaitList::new(),
             }),
             capacity,
             kind,
+            #[cfg(gorge_loom)]
+            number: loom_number(),
         }
     }
 
@@ -281,8 +295,14 @@ impl<T> Chan<T> {
     /// Closes, and drops the values that nobody will receive.
     pub(crate) fn discard(&self) {
         self.close();
-        let unreceived = self.lock().buffer.take();
+        let mut locked = self.lock();
+        locked.has_returned = false;
+        let unreceived = (mem::take(&mut locked.returned), locked.buffer.take());
+        drop(locked);
         drop(unreceived);
+        while let Some(value) = self.lock().take_served() {
+            drop(value);
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -291,7 +311,11 @@ impl<T> Chan<T> {
 
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.lock().buffer.len()
+        let locked = self.lock();
+        match locked.has_returned {
+            true => locked.returned.len() + locked.buffer.len(),
+            false => locked.buffer.len(),
+        }
     }
 
     #[inline]
@@ -312,6 +336,15 @@ impl<T> Chan<T> {
         self.kind
     }
 
+    /// Where the channel stands when several are locked.
+    pub(crate) fn order(&self) -> usize {
+        #[cfg(not(gorge_loom))]
+        return self.address();
+        // In a model it must be the same each time that the model runs.
+        #[cfg(gorge_loom)]
+        return self.number;
+    }
+
     /// What a dump names the channel by.
     pub(crate) fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
@@ -323,6 +356,14 @@ impl<'a, T> Locked<'a, T> {
     #[inline]
     pub(crate) fn chan(&self) -> &'a Chan<T> {
         self.chan
+    }
+
+    /// Who waits here to send, or to receive.
+    pub(crate) fn list(&mut self, sends: bool) -> &mut WaitList {
+        match sends {
+            true => &mut self.senders,
+            false => &mut self.receivers,
+        }
     }
 
     /// Keeps the lock held, for somebody else to release.
@@ -339,6 +380,10 @@ impl<'a, T> Locked<'a, T> {
         }
         // SAFETY: the lock that guards the list is held.
         if let Some(receiver) = unsafe { self.receivers.claim_first() } {
+            if receiver.is_future() {
+                self.serve(receiver, value);
+                return Ok(());
+            }
             drop(self);
             receiver.complete(value);
             return Ok(());
@@ -359,6 +404,9 @@ impl<'a, T> Locked<'a, T> {
     /// come out in the order in which they were sent.
     #[inline]
     pub(crate) fn receive(mut self) -> Result<T, ReceiveStop<'a, T>> {
+        if self.has_returned {
+            return Ok(self.take_returned());
+        }
         if let Some((value, emptied)) = self.buffer.pop() {
             self.pass_room_on();
             drop(emptied);
@@ -377,7 +425,7 @@ impl<'a, T> Locked<'a, T> {
             return Ok(value);
         }
         if self.closed {
-            return Err(ReceiveStop::Closed);
+            return self.take_served().ok_or(ReceiveStop::Closed);
         }
         Err(ReceiveStop::Empty(self))
     }
@@ -436,6 +484,15 @@ impl<T> Drop for Locked<'_, T> {
         // SAFETY: the guard stands for the held lock, which it gives up here.
         unsafe { self.chan.unlock() };
     }
+}
+
+/// Numbers channels in the order in which a model makes them.
+#[cfg(gorge_loom)]
+fn loom_number() -> usize {
+    thread_local! {
+        static MADE: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+    MADE.replace(MADE.get() + 1)
 }
 
 #[cfg(all(test, not(gorge_loom)))]

@@ -10,6 +10,7 @@ mod channel;
 pub mod context;
 mod counter;
 mod error;
+mod futures;
 mod iter;
 mod permit;
 mod place;
@@ -24,6 +25,7 @@ pub use error::{
     ReadyTimeoutError, RecvError, RecvTimeoutError, SelectTimeoutError, SendError,
     SendTimeoutError, TryReadyError, TryRecvError, TrySelectError, TrySendError,
 };
+pub use futures::{RecvFuture, RecvStream, ReserveFuture, SendFuture, SendSink};
 pub use iter::{IntoIter, Iter, TryIter};
 pub use permit::Permit;
 pub use receiver::Receiver;

@@ -57,6 +57,9 @@ impl<T> Chan<T> {
     /// Completes what was [promised](Locked::promise).
     pub(crate) fn keep_promise(&self, promise: Promise, value: T) -> Result<(), SendError<T>> {
         if let Promise::Partner(receiver) = promise {
+            if receiver.is_future() {
+                return self.keep_promise_to_future(receiver, value);
+            }
             receiver.complete(value);
             return Ok(());
         }

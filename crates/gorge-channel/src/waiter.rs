@@ -31,6 +31,8 @@ pub(crate) struct Node {
     /// Which case of a select this is; zero otherwise.
     case: u16,
     linked: bool,
+    /// The party is a [future](crate::futures): a value is handed to it under the lock.
+    is_future: bool,
     /// What a claimer that could not complete leaves here before the wake-up.
     message: Message,
 }
@@ -60,7 +62,15 @@ impl Node {
             place,
             case,
             linked: false,
+            is_future: false,
             message: Message::Done,
+        }
+    }
+
+    pub(crate) fn of_future(place: Option<NonNull<()>>) -> Node {
+        Node {
+            is_future: true,
+            ..Node::new(place, 0)
         }
     }
 
@@ -72,6 +82,11 @@ impl Node {
     /// Owner, of a node that is in no list.
     pub(crate) fn set_message(&mut self, message: Message) {
         self.message = message;
+    }
+
+    /// Whether it is in a list.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.linked
     }
 
     /// Owner, after its wait.
@@ -108,6 +123,29 @@ impl Claimed {
     #[inline]
     pub(crate) fn place(&self) -> Option<NonNull<()>> {
         self.place
+    }
+
+    /// Whether the party is a future.
+    #[inline]
+    pub(crate) fn is_future(&self) -> bool {
+        // SAFETY: claimed and not yet woken: the node is there, and the claimer's.
+        unsafe { self.node.as_ref() }.is_future
+    }
+
+    /// The claimed party's node, which is there until it is woken.
+    pub(crate) fn node(&self) -> NonNull<Node> {
+        self.node
+    }
+
+    /// Tells the party to look again, with others, behind those that `all` holds already.
+    pub(crate) fn tell_to_look(mut self, all: &mut ClaimedAll) {
+        self.tell(Message::Look);
+        // SAFETY: claimed and in no list. The claim moves to the node, which stays until the
+        // party is woken.
+        unsafe {
+            (*self.node.as_ptr()).claim = Some(self.claim);
+            all.push(self.node);
+        }
     }
 
     /// Leaves something for the party to find.
@@ -259,6 +297,25 @@ impl WaitList {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.head.is_none()
+    }
+
+    /// The node that has been here longest.
+    pub(crate) fn first(&self) -> Option<NonNull<Node>> {
+        self.head
+    }
+
+    /// Links the node of a party that does not wait any more at the end.
+    ///
+    /// # Safety
+    ///
+    /// As for [`push_back`](Self::push_back).
+    pub(crate) unsafe fn keep(&mut self, node: NonNull<Node>) {
+        // SAFETY: the caller's contract; a waiter that is over stays over.
+        unsafe {
+            if let Some(waiter) = (*node.as_ptr()).waiter {
+                self.push_back(node, waiter);
+            }
+        }
     }
 
     /// How many wait.

@@ -22,8 +22,9 @@ pub(crate) struct Watchers {
 impl<T> Locked<'_, T> {
     /// Whether a receiver other than one in the wait `own` would find something.
     pub(crate) fn has_values(&self, own: Option<Waiter>) -> bool {
+        let is_there = self.closed || self.has_returned || self.buffer.len() > 0;
         // SAFETY: the lock that guards the list is held.
-        self.closed || self.buffer.len() > 0 || unsafe { self.senders.has_other(own) }
+        is_there || unsafe { self.senders.has_other(own) }
     }
 
     /// Whether a sender other than one in the wait `own` need not wait.

@@ -15,6 +15,8 @@
     reason = "a deadline is needed, but never compared"
 )]
 
+#[path = "loom/futures.rs"]
+mod futures;
 #[path = "loom/select.rs"]
 mod select;
 

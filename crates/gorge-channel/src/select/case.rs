@@ -47,6 +47,8 @@ struct Operations {
     /// Of what [`Slot`](super::slot::Slot) a value needs; a send needs none.
     layout: Layout,
     start: unsafe fn(NonNull<()>, NonNull<()>) -> Option<Won>,
+    /// Where its channel stands when several are locked.
+    order: unsafe fn(NonNull<()>) -> usize,
     lock: unsafe fn(NonNull<()>),
     unlock: unsafe fn(NonNull<()>),
     /// With the lock held.
@@ -65,6 +67,7 @@ impl<T> Table<T> {
         sends: false,
         layout: Layout::new::<place::Slot<T>>(),
         start: start_receive::<T>,
+        order: order::<T>,
         lock: lock::<T>,
         unlock: unlock::<T>,
         is_ready: has_values::<T>,
@@ -78,6 +81,7 @@ impl<T> Table<T> {
         sends: true,
         layout: Layout::new::<()>(),
         start: start_send::<T>,
+        order: order::<T>,
         lock: lock::<T>,
         unlock: unlock::<T>,
         is_ready: has_room::<T>,
@@ -120,9 +124,10 @@ impl<'a> Case<'a> {
         self.operations.layout
     }
 
-    /// The channel's.
-    pub(super) fn address(&self) -> usize {
-        self.chan.addr().get()
+    /// Where the channel stands when several are locked: no two have the same.
+    pub(super) fn order(&self) -> usize {
+        // SAFETY: the handle keeps the channel.
+        unsafe { (self.operations.order)(self.chan) }
     }
 
     /// Takes the channel's lock, until [`unlock`](Case::unlock).
@@ -228,6 +233,11 @@ impl<'a> Case<'a> {
 unsafe fn chan<'a, T>(address: NonNull<()>) -> &'a Chan<T> {
     // SAFETY: the caller's contract.
     unsafe { address.cast().as_ref() }
+}
+
+unsafe fn order<T>(address: NonNull<()>) -> usize {
+    // SAFETY: the caller's contract.
+    unsafe { chan::<T>(address) }.order()
 }
 
 unsafe fn lock<T>(address: NonNull<()>) {

@@ -32,7 +32,7 @@ impl<'s, 'a> Moment<'s, 'a> {
             true => &mut moment.inline[..cases.len()],
             false => &mut moment.spilled[..],
         };
-        order.sort_unstable_by_key(|&number| cases[number].address());
+        order.sort_unstable_by_key(|&number| cases[number].order());
         moment.each_channel(Case::lock);
         moment
     }
@@ -52,7 +52,7 @@ impl<'s, 'a> Moment<'s, 'a> {
         let mut last = None;
         for &number in order {
             let case = &self.cases[number];
-            if last.replace(case.address()) != Some(case.address()) {
+            if last.replace(case.order()) != Some(case.order()) {
                 f(case);
             }
         }

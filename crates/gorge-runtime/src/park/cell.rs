@@ -71,6 +71,8 @@ pub(crate) enum Owner {
     Goroutine,
     /// An OS thread: the cell is a thread-local.
     Thread,
+    /// A future: the cell is the first field of its [`Task`](super::Task).
+    Task,
 }
 
 /// State word, cancel request, and what a dump shows of the wait.

@@ -29,6 +29,7 @@ mod goroutine;
 #[cfg(all(test, gorge_loom))]
 mod loom;
 mod reason;
+mod task;
 mod thread;
 
 #[cfg(not(gorge_loom))]
@@ -39,6 +40,7 @@ pub(crate) use cell::{Owner, ParkCell};
 #[cfg(not(gorge_loom))]
 pub(crate) use goroutine::{claim_cancelled, park_for_token};
 pub use reason::WaitReason;
+pub use task::Task;
 
 use std::ptr::NonNull;
 use std::time::Instant;
@@ -194,7 +196,7 @@ impl Claim {
             // SAFETY: the cell is the first field of its G, which is claimed,
             // and woken once: here.
             Owner::Goroutine => unsafe { crate::scheduler::leave_runnable(self.cell.cast()) },
-            Owner::Thread => self.wake(),
+            Owner::Thread | Owner::Task => self.wake(),
         }
     }
 
@@ -205,6 +207,8 @@ impl Claim {
             #[cfg(not(gorge_loom))]
             // SAFETY: claimed, and woken once: here.
             Owner::Goroutine => unsafe { goroutine::wake(self.cell) },
+            // SAFETY: as above.
+            Owner::Task => unsafe { task::wake(self.cell) },
             // SAFETY: as above.
             _ => unsafe { thread::wake(self.cell) },
         }

@@ -1,0 +1,28 @@
+//! Channel operations as futures, for code that is written with `async`.
+//!
+//! | made by | future | dropped, it |
+//! | --- | --- | --- |
+//! | `Receiver::recv_async`, `stream` | [`RecvFuture`], [`RecvStream`] | puts back what it was handed: see [`serve`] |
+//! | `Sender::send_async`, `sink` | [`SendFuture`], [`SendSink`] | drops its value, unless somebody took it |
+//! | `Sender::reserve_async` | [`ReserveFuture`] | gives back what it was promised |
+//!
+//! A future that waits is a party like any other, in the same list: it is served in its
+//! turn, by a direct hand-over. What differs is where its node and its value lie (on the
+//! heap, see [`party`]), because a future may be forgotten, and what a wake-up is.
+
+mod alarm;
+mod party;
+mod receive;
+mod reserve;
+mod returned;
+mod send;
+mod serve;
+mod sink;
+mod stream;
+
+pub use receive::RecvFuture;
+pub use reserve::ReserveFuture;
+pub(crate) use returned::Returned;
+pub use send::SendFuture;
+pub use sink::SendSink;
+pub use stream::RecvStream;
