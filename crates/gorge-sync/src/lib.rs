@@ -8,6 +8,7 @@
 )]
 
 mod barrier;
+mod bit_lock;
 #[cfg(all(test, not(gorge_loom)))]
 #[path = "../tests/common/mod.rs"]
 mod common;

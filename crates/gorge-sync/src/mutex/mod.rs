@@ -17,12 +17,14 @@
 //! mutex that changed hands only through sleepers would be idle for the length
 //! of a wake-up each time. If it loses, it goes back to the front of the queue.
 //!
-//! **Fairness.** A waiter that loses after having waited for a millisecond is
+//! **Fairness.** A waiter that loses, and loses again up to a millisecond later, is
 //! marked. The next unlock does not let go but hands the mutex to it, LOCKED
-//! all the while, so nobody can overtake. That is not enough where the waiter that
+//! all the while, so nobody can overtake. (The time before it first lost does not
+//! count: where many wait their turn, all have waited long, and each would cut short
+//! the turn of the one before it.) That is not enough where the waiter that
 //! was woken does not get to run: it is at home on the thread whose goroutine takes
-//! the mutex again and again. So a thread that goes on unlocking while others wait
-//! hands over about every millisecond in any case ([`turn`]).
+//! the mutex again and again. So who goes on unlocking while others wait hands over
+//! about a millisecond after it got the mutex in any case ([`turn`]).
 //!
 //! # The lost wake-up to fear
 //!
@@ -62,10 +64,7 @@
 //!    waiter finds it taken, as any may.
 //!
 //! The second one to fear is that of the queue's own lock bit, whose contenders
-//! may sleep too: see [`word`]'s SLEEPERS. The contender sets the flag while the
-//! queue is locked and checks both bits again under the lock of the OS-level
-//! sleep; the holder of the queue clears both in one step and then, if the flag
-//! was set, wakes everybody who sleeps there.
+//! may sleep too: see [`bit_lock`](crate::bit_lock).
 //!
 //! **Who may touch the mutex when.** Whoever releases a mutex touches it no more
 //! after the step that did: the next holder may free it. That is why queue and
@@ -96,8 +95,8 @@ pub use raw::RawMutex;
 ///
 /// Waiters are served first come, first served, except that a running party may
 /// overtake them, which is much faster than to wait for a sleeper to wake.
-/// Nobody is overtaken for ever: from the first time that a waiter of a
-/// millisecond or more is overtaken, the next unlock hands it the lock.
+/// Nobody is overtaken for ever: a waiter that was overtaken, and is overtaken again
+/// a millisecond later, gets the lock handed over by the next unlock.
 /// [`MutexGuard::unlock_fair`](lock_api::MutexGuard::unlock_fair) hands the lock
 /// over at once, and [`MutexGuard::bump`](lock_api::MutexGuard::bump) does and
 /// queues up again. Both know only those who wait already.

@@ -95,13 +95,16 @@ impl RawMutex {
             deadline,
             cancel: CancelMode::Withhold,
         };
-        let since = time::now();
-        // A woken waiter that loses the mutex to somebody else after having waited this
-        // long gets it handed over by the next unlock.
+        // A waiter that competes and loses again, this long after it first did, gets the
+        // mutex handed over by the next unlock.
         let patience = turn::some_time();
+        let mut first_lost = None;
         let mut starving = false;
         loop {
             let Some(held) = self.word.acquire_or_queue(woken) else {
+                if woken {
+                    turn::begins();
+                }
                 return true;
             };
             let publish = |waiter| {
@@ -119,7 +122,10 @@ impl RawMutex {
             // queue, the only lock held, neither panics nor parks.
             let outcome = unsafe { park::park(wait, publish, || held.unlock()) };
             match outcome {
-                Ok(Outcome::Woken(HANDED_OVER)) => return true,
+                Ok(Outcome::Woken(HANDED_OVER)) => {
+                    turn::begins();
+                    return true;
+                }
                 Ok(Outcome::Woken(_)) => woken = true,
                 Ok(Outcome::TimedOut) => {
                     self.leave(node);
@@ -135,7 +141,9 @@ impl RawMutex {
                     unreachable!("a mutex withholds cancels and is never closed")
                 }
             }
-            starving = time::now().saturating_duration_since(since) >= patience;
+            let now = time::now();
+            let since = *first_lost.get_or_insert(now);
+            starving = now.saturating_duration_since(since) >= patience;
         }
     }
 

@@ -1,10 +1,17 @@
-//! When a thread that unlocks while others wait has had its turn.
+//! When a party that unlocks while others wait has had its turn.
 //!
-//! The time is the thread's, not the mutex's, which has no room for it; so it is an
-//! average over the mutexes that are contended there. parking_lot does likewise, by
-//! the address of the mutex.
+//! A turn [begins](begins) when a party gets a mutex for which it has waited. The time is
+//! kept with the thread, not with the mutex, which has no room for it: so a turn is that
+//! of whatever the thread runs, in all the mutexes that are contended there. parking_lot
+//! keeps it by the address of the mutex.
 
+#[cfg(not(gorge_loom))]
+use gorge_runtime::time;
+#[cfg(not(gorge_loom))]
+use std::cell::Cell;
 use std::time::Duration;
+#[cfg(not(gorge_loom))]
+use std::time::Instant;
 
 /// How long a turn is at most. Half of it on average: how long is left to chance, so
 /// that no rhythm favours one of several parties for long.
@@ -21,24 +28,28 @@ pub(super) fn some_time() -> Duration {
     LONGEST * steps as u32 / STEPS as u32
 }
 
+#[cfg(not(gorge_loom))]
+thread_local! {
+    static UNLOCKS: Cell<u32> = const { Cell::new(0) };
+    static END: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// A party that waited has got a mutex.
+#[cfg(not(gorge_loom))]
+pub(super) fn begins() {
+    END.set(time::now().checked_add(some_time()));
+}
+
 /// Whether the turn of this thread is over, and the next one's begins. To be asked at
 /// each unlock while somebody waits.
 #[cfg(not(gorge_loom))]
 pub(super) fn is_over() -> bool {
-    use gorge_runtime::time;
-    use std::cell::Cell;
-    use std::time::Instant;
-
     /// So often is the clock looked at.
-    const UNLOCKS: u32 = 64;
+    const EVERY: u32 = 64;
 
-    thread_local! {
-        static COUNT: Cell<u32> = const { Cell::new(0) };
-        static END: Cell<Option<Instant>> = const { Cell::new(None) };
-    }
-    let count = COUNT.get().wrapping_add(1);
-    COUNT.set(count);
-    if !count.is_multiple_of(UNLOCKS) {
+    let unlocks = UNLOCKS.get().wrapping_add(1);
+    UNLOCKS.set(unlocks);
+    if !unlocks.is_multiple_of(EVERY) {
         return false;
     }
     let now = time::now();
@@ -48,6 +59,10 @@ pub(super) fn is_over() -> bool {
     }
     is_over
 }
+
+/// No time passes in the models.
+#[cfg(gorge_loom)]
+pub(super) fn begins() {}
 
 /// The models hand over where they want to.
 #[cfg(gorge_loom)]

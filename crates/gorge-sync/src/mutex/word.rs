@@ -36,9 +36,10 @@
     reason = "the seam's atomics are std's, but under loom"
 )]
 
+use crate::bit_lock::Looks;
 use crate::queue::{Node, Queue};
 use gorge_runtime::primitive::atomic::{AtomicPtr, Ordering};
-use gorge_runtime::primitive::{may_spin, sleep, spin_hint};
+use gorge_runtime::primitive::sleep;
 use std::cell::Cell;
 use std::ptr;
 
@@ -54,10 +55,6 @@ const _: () = assert!(
 );
 
 const ONLY_LOCKED: *mut Node = ptr::without_provenance_mut(LOCKED);
-
-/// How often a thread looks before it sleeps for the queue: about a
-/// microsecond, several times as long as anybody holds it.
-const QUEUE_SPINS: u32 = 100;
 
 /// The state word.
 pub(super) struct Word(AtomicPtr<Node>);
@@ -196,12 +193,12 @@ impl Word {
         mine: usize,
         shortcut: impl Fn(Snapshot) -> Option<Snapshot>,
     ) -> Option<HeldQueue<'_>> {
-        let mut spins = 0;
+        let mut looks = Looks::default();
         let mut word = self.load();
         loop {
             let short = shortcut(word);
             if short.is_none() && word.has(QUEUE_LOCKED) {
-                self.await_queue(&mut spins);
+                self.await_queue(&mut looks);
                 word = self.load();
                 continue;
             }
@@ -220,28 +217,20 @@ impl Word {
 
     /// Waits a bit for the queue: first looking, then asleep.
     #[cold]
-    fn await_queue(&self, spins: &mut u32) {
-        if *spins < QUEUE_SPINS && may_spin() {
-            *spins += 1;
-            return spin_hint();
-        }
-        let word = self.load();
-        if !word.has(QUEUE_LOCKED) {
-            return;
-        }
-        // Relaxed: the flag carries no data. The parking lot's own lock orders
-        // the look below with the wake-up by whoever clears the flag.
-        let announced = self.replace(word, word.with(SLEEPERS), Ordering::Relaxed);
-        if announced.is_err() {
-            return;
-        }
-        // SAFETY: the address is this word's; the condition only loads.
-        unsafe {
-            sleep::sleep_while(self.address(), || {
-                let word = self.load();
-                word.has(QUEUE_LOCKED) && word.has(SLEEPERS)
-            });
-        }
+    fn await_queue(&self, looks: &mut Looks) {
+        let announce = || {
+            let word = self.load();
+            // Relaxed: the flag carries no data.
+            word.has(QUEUE_LOCKED)
+                && self
+                    .replace(word, word.with(SLEEPERS), Ordering::Relaxed)
+                    .is_ok()
+        };
+        let is_announced = || {
+            let word = self.load();
+            word.has(QUEUE_LOCKED) && word.has(SLEEPERS)
+        };
+        looks.wait(self.address(), announce, is_announced);
     }
 
     fn address(&self) -> usize {

@@ -81,10 +81,7 @@
 //! one only: the readers behind it are not in the count. A party whose deadline
 //! was faster finds its node gone, and writes.
 //!
-//! The third is that of the queues' own lock bit: it is [`Mutex`]'s, and argued
-//! there.
-//!
-//! [`Mutex`]: crate::Mutex
+//! The third is that of the queues' own lock bit: see [`bit_lock`](crate::bit_lock).
 //!
 //! **Why two steps never clash.** Only the holder of the queues lets others in,
 //! and it does so either giving up a token, which nobody else can take before that

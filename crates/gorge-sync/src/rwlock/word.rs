@@ -43,8 +43,9 @@
 )]
 
 use super::line::{Line, Packed};
+use crate::bit_lock::Looks;
 use gorge_runtime::primitive::atomic::{AtomicUsize, Ordering};
-use gorge_runtime::primitive::{UnsafeCell, may_spin, sleep, spin_hint};
+use gorge_runtime::primitive::{UnsafeCell, sleep};
 use std::cell::Cell;
 
 pub(super) const WRITER: usize = 1;
@@ -56,10 +57,6 @@ pub(super) const WOKEN: usize = 1 << 5;
 pub(super) const DRAINING: usize = 1 << 6;
 pub(super) const STARVING: usize = 1 << 7;
 const ONE_READER: usize = 1 << 8;
-
-/// How often a thread looks before it sleeps for the queues: about a
-/// microsecond, several times as long as anybody holds them.
-const QUEUE_SPINS: u32 = 100;
 
 /// What somebody wants of the lock.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -340,12 +337,12 @@ impl Word {
         shortcut: impl Fn(State) -> Option<State>,
         and: impl Fn(State) -> State,
     ) -> Look<'_> {
-        let mut spins = 0;
+        let mut looks = Looks::default();
         let mut state = self.load();
         loop {
             let short = shortcut(state);
             if short.is_none() && state.has(QUEUE_LOCKED) {
-                self.await_queue(&mut spins);
+                self.await_queue(&mut looks);
                 state = self.load();
                 continue;
             }
@@ -363,28 +360,20 @@ impl Word {
 
     /// Waits a bit for the queues: first looking, then asleep.
     #[cold]
-    fn await_queue(&self, spins: &mut u32) {
-        if *spins < QUEUE_SPINS && may_spin() {
-            *spins += 1;
-            return spin_hint();
-        }
-        let state = self.load();
-        if !state.has(QUEUE_LOCKED) {
-            return;
-        }
-        // Relaxed: the flag carries no data. The parking lot's own lock orders
-        // the look below with the wake-up by whoever clears the flag.
-        let announced = self.replace(state, State(state.0 | SLEEPERS), Ordering::Relaxed);
-        if announced.is_err() {
-            return;
-        }
-        // SAFETY: the address is this word's; the condition only loads.
-        unsafe {
-            sleep::sleep_while(self.address(), || {
-                let state = self.load();
-                state.has(QUEUE_LOCKED) && state.has(SLEEPERS)
-            });
-        }
+    fn await_queue(&self, looks: &mut Looks) {
+        let announce = || {
+            let state = self.load();
+            // Relaxed: the flag carries no data.
+            state.has(QUEUE_LOCKED)
+                && self
+                    .replace(state, State(state.0 | SLEEPERS), Ordering::Relaxed)
+                    .is_ok()
+        };
+        let is_announced = || {
+            let state = self.load();
+            state.has(QUEUE_LOCKED) && state.has(SLEEPERS)
+        };
+        looks.wait(self.address(), announce, is_announced);
     }
 
     fn address(&self) -> usize {

@@ -44,9 +44,7 @@
 //!    who wait, and in the step that unlocks says CLOSED: later ones do not queue.
 //!
 //! The second one to fear is that of the lock bit, whose contenders may sleep
-//! too: SLEEPERS is set while the queue is locked, and both bits are checked
-//! again under the lock of the OS-level sleep; the holder clears both in one
-//! step and then wakes everybody who sleeps there.
+//! too: see [`bit_lock`](crate::bit_lock).
 //!
 //! **Cancels and deadlines** lose no permit: exactly one of giver, deadline and
 //! cancel claims a wait. Who was claimed by a giver returns with its permits, and

@@ -35,8 +35,9 @@
 )]
 
 use super::core::{AcquireFailure, check_sum};
+use crate::bit_lock::Looks;
 use gorge_runtime::primitive::atomic::{AtomicUsize, Ordering};
-use gorge_runtime::primitive::{may_spin, sleep, spin_hint};
+use gorge_runtime::primitive::sleep;
 use std::cell::Cell;
 use std::ptr;
 
@@ -48,10 +49,6 @@ const SHIFT: u32 = 4;
 
 /// As many permits as the word has room for.
 pub(super) const MAX_PERMITS: usize = usize::MAX >> SHIFT;
-
-/// How often a thread looks before it sleeps for the queue: about a
-/// microsecond, several times as long as anybody holds it.
-const LOCK_SPINS: u32 = 100;
 
 /// The state word.
 pub(super) struct Word(AtomicUsize);
@@ -203,14 +200,14 @@ impl Word {
 
     /// Locks the queue and sets `flags`, unless `shortcut` knows better.
     fn lock_unless(&self, flags: usize, shortcut: impl Fn(Snapshot) -> Shortcut) -> Ended<'_> {
-        let mut spins = 0;
+        let mut looks = Looks::default();
         let mut word = self.load();
         loop {
             let (next, ended) = match shortcut(word) {
                 Shortcut::Stay => return Ended::Stayed,
                 Shortcut::To(next) => (next, None),
                 Shortcut::None if word.has(LOCKED) => {
-                    self.await_unlock(&mut spins);
+                    self.await_unlock(&mut looks);
                     word = self.load();
                     continue;
                 }
@@ -230,28 +227,20 @@ impl Word {
 
     /// Waits a bit for the queue: first looking, then asleep.
     #[cold]
-    fn await_unlock(&self, spins: &mut u32) {
-        if *spins < LOCK_SPINS && may_spin() {
-            *spins += 1;
-            return spin_hint();
-        }
-        let word = self.load();
-        if !word.has(LOCKED) {
-            return;
-        }
-        // Relaxed: the flag carries no data. The parking lot's own lock orders
-        // the look below with the wake-up by whoever clears the flag.
-        let announced = self.replace(word, word.with(SLEEPERS), Ordering::Relaxed);
-        if announced.is_err() {
-            return;
-        }
-        // SAFETY: the address is this word's; the condition only loads.
-        unsafe {
-            sleep::sleep_while(self.address(), || {
-                let word = self.load();
-                word.has(LOCKED) && word.has(SLEEPERS)
-            });
-        }
+    fn await_unlock(&self, looks: &mut Looks) {
+        let announce = || {
+            let word = self.load();
+            // Relaxed: the flag carries no data.
+            word.has(LOCKED)
+                && self
+                    .replace(word, word.with(SLEEPERS), Ordering::Relaxed)
+                    .is_ok()
+        };
+        let is_announced = || {
+            let word = self.load();
+            word.has(LOCKED) && word.has(SLEEPERS)
+        };
+        looks.wait(self.address(), announce, is_announced);
     }
 
     fn address(&self) -> usize {
