@@ -17,6 +17,8 @@
 
 #[path = "loom/futures.rs"]
 mod futures;
+#[path = "loom/order.rs"]
+mod order;
 #[path = "loom/select.rs"]
 mod select;
 
