@@ -99,6 +99,16 @@ macro_rules! __select {
         $crate::__select!(@few $new [$($arms)*] [$($default)*])
     };
 
+    // A result and then a block is no struct's pattern, which the compiler would take it for.
+    (@parse $new:ident $arms:tt $default:tt
+        $kind:ident($($arguments:tt)*) -> $result:tt {$($body:tt)*} $(, $($rest:tt)*)?) => {
+        $crate::__select!(@arrow)
+    };
+    (@parse $new:ident $arms:tt $default:tt
+        $kind:ident($($arguments:tt)*) -> $result:tt {$($body:tt)*} $next:ident $($rest:tt)*) => {
+        $crate::__select!(@arrow)
+    };
+
     // recv(receiver) -> result => handler
     (@parse $new:ident [$($arms:tt)*] [$($default:tt)*]
         recv($handle:expr $(,)?) -> $result:pat => $body:block , $($rest:tt)*) => {
@@ -172,29 +182,104 @@ macro_rules! __select {
         $crate::__select!(@parse $new [$($arms)*] [($timeout) ($body)])
     };
 
-    // What is none of these.
+    // What is none of these, and what to write instead.
     (@parse $new:ident $arms:tt [$($default:tt)+] default $($rest:tt)*) => {
         ::core::compile_error!("a second `default` case: a `select!` has one at most")
     };
-    (@parse $new:ident $arms:tt $default:tt recv $($rest:tt)*) => {
+    (@parse $new:ident $arms:tt $default:tt recv() $($rest:tt)*) => {
         ::core::compile_error!(
-            "a `recv` case is `recv(receiver) -> result => handler`, \
-             with a comma after a handler that is no block")
+            "`recv()` names no receiver: write `recv(receiver) -> result => handler`")
+    };
+    (@parse $new:ident $arms:tt $default:tt
+        recv($handle:expr, $($more:tt)+) $($rest:tt)*) => {
+        ::core::compile_error!(
+            "a `recv` has one argument: write `recv(receiver) -> result => handler`")
+    };
+    (@parse $new:ident $arms:tt $default:tt recv $handle:tt => $($rest:tt)*) => {
+        ::core::compile_error!(
+            "a `recv` without its result: write `recv(receiver) -> result => handler`, \
+             or `-> _` if it does not matter")
+    };
+    (@parse $new:ident $arms:tt $default:tt send() $($rest:tt)*) => {
+        ::core::compile_error!(
+            "`send()` names no sender: write `send(sender, value) -> result => handler`")
+    };
+    (@parse $new:ident $arms:tt $default:tt send($handle:expr $(,)?) $($rest:tt)*) => {
+        ::core::compile_error!(
+            "a `send` without a value: write `send(sender, value) -> result => handler`")
+    };
+    (@parse $new:ident $arms:tt $default:tt
+        send($handle:expr, $value:expr, $($more:tt)+) $($rest:tt)*) => {
+        ::core::compile_error!(
+            "a `send` has two arguments: write `send(sender, value) -> result => handler`")
+    };
+    (@parse $new:ident $arms:tt $default:tt send $handle:tt => $($rest:tt)*) => {
+        ::core::compile_error!(
+            "a `send` without its result: write `send(sender, value) -> result => handler`, \
+             or `-> _` if it does not matter")
+    };
+    (@parse $new:ident $arms:tt $default:tt
+        default($timeout:expr, $($more:tt)+) $($rest:tt)*) => {
+        ::core::compile_error!(
+            "a `default` has one argument at most: write `default(timeout) => handler`")
+    };
+    (@parse $new:ident $arms:tt $default:tt default $(($($timeout:tt)*))? -> $($rest:tt)*) => {
+        ::core::compile_error!(
+            "a `default` has no result: write `default => handler` or \
+             `default(timeout) => handler`")
+    };
+    (@parse $new:ident $arms:tt $default:tt $kind:ident($($arguments:tt)*) -> $result:tt if $($rest:tt)*) => {
+        ::core::compile_error!(
+            "a case of `select!` has no condition: write \
+             `recv(if condition { receiver } else { never() }) -> result => handler`")
+    };
+    (@parse $new:ident $arms:tt $default:tt
+        recv($($arguments:tt)*) -> $result:pat => $($rest:tt)*) => {
+        $crate::__select!(@handler)
+    };
+    (@parse $new:ident $arms:tt $default:tt
+        send($($arguments:tt)*) -> $result:pat => $($rest:tt)*) => {
+        $crate::__select!(@handler)
+    };
+    (@parse $new:ident $arms:tt $default:tt default $(($($timeout:tt)*))? => $($rest:tt)*) => {
+        $crate::__select!(@handler)
+    };
+    (@parse $new:ident $arms:tt $default:tt recv $($rest:tt)*) => {
+        ::core::compile_error!("a `recv` case is `recv(receiver) -> result => handler`")
     };
     (@parse $new:ident $arms:tt $default:tt send $($rest:tt)*) => {
-        ::core::compile_error!(
-            "a `send` case is `send(sender, value) -> result => handler`, \
-             with a comma after a handler that is no block")
+        ::core::compile_error!("a `send` case is `send(sender, value) -> result => handler`")
     };
     (@parse $new:ident $arms:tt $default:tt default $($rest:tt)*) => {
         ::core::compile_error!(
-            "a `default` case is `default => handler` or `default(timeout) => handler`, \
-             with a comma after a handler that is no block")
+            "a `default` case is `default => handler` or `default(timeout) => handler`")
+    };
+    (@parse $new:ident $arms:tt $default:tt _ => $($rest:tt)*) => {
+        $crate::__select!(@no_default "_")
+    };
+    (@parse $new:ident $arms:tt $default:tt else => $($rest:tt)*) => {
+        $crate::__select!(@no_default "else")
+    };
+    (@parse $new:ident $arms:tt $default:tt biased; $($rest:tt)*) => {
+        ::core::compile_error!("a `select!` whose first ready case wins is a `select_biased!`")
     };
     (@parse $new:ident $arms:tt $default:tt $other:tt $($rest:tt)*) => {
         ::core::compile_error!(::core::concat!(
             "a case of `select!` begins with `recv`, `send` or `default`, and not with `",
             ::core::stringify!($other), "`"))
+    };
+    (@arrow) => {
+        ::core::compile_error!(
+            "a case without `=>`: write `recv(receiver) -> result => handler`, \
+             `send(sender, value) -> result => handler` or `default => handler`")
+    };
+    (@handler) => {
+        ::core::compile_error!(
+            "after `=>` comes one expression or block, with a comma behind an expression")
+    };
+    (@no_default $name:literal) => {
+        ::core::compile_error!(::core::concat!(
+            "a `select!` has no case `", $name, "`: write `default => handler`"))
     };
 
     // One receive alone is a plain operation.
