@@ -244,3 +244,26 @@ fn one_case_alone_behaves_as_the_plain_operation() {
         select! { recv(receiver) -> value => assert!(value.is_err()), default(short) => unreachable!() }
     });
 }
+
+#[test]
+fn a_macro_may_hand_its_parts_on_to_a_select() {
+    macro_rules! first_of {
+        ($receiver:expr, $other:expr, $result:pat, $handler:expr, $nothing:expr, $time:expr) => {
+            select! {
+                recv($receiver) -> $result => $handler,
+                recv($other) -> _ => { $nothing }
+                default($time) => $nothing
+            }
+        };
+    }
+    macro_rules! sends {
+        ($sender:expr, $value:expr, $handler:block) => {
+            select! { send($sender, $value) -> _ => $handler, default => unreachable!() }
+        };
+    }
+    let (sender, receiver) = unbounded();
+    let got = |time| first_of!(receiver, never::<u8>(), it, it, Err(RecvError), time);
+    sends!(sender, 1, { assert_eq!(sender.len(), 1) });
+    assert_eq!(got(Duration::ZERO), Ok(1));
+    assert_eq!(got(Duration::ZERO), Err(RecvError));
+}

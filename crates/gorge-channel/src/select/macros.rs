@@ -109,16 +109,19 @@ macro_rules! __select {
         $crate::__select!(@arrow)
     };
 
+    // A handler in braces is not matched as a block: what a macro of the user's hands on as an
+    // expression would be taken for one, and then refused.
+
     // recv(receiver) -> result => handler
     (@parse $new:ident [$($arms:tt)*] [$($default:tt)*]
-        recv($handle:expr $(,)?) -> $result:pat => $body:block , $($rest:tt)*) => {
+        recv($handle:expr $(,)?) -> $result:pat => {$($body:tt)*} , $($rest:tt)*) => {
         $crate::__select!(@parse $new
-            [$($arms)* (recv ($handle) () ($result) ($body))] [$($default)*] $($rest)*)
+            [$($arms)* (recv ($handle) () ($result) ({$($body)*}))] [$($default)*] $($rest)*)
     };
     (@parse $new:ident [$($arms:tt)*] [$($default:tt)*]
-        recv($handle:expr $(,)?) -> $result:pat => $body:block $($rest:tt)*) => {
+        recv($handle:expr $(,)?) -> $result:pat => {$($body:tt)*} $($rest:tt)*) => {
         $crate::__select!(@parse $new
-            [$($arms)* (recv ($handle) () ($result) ($body))] [$($default)*] $($rest)*)
+            [$($arms)* (recv ($handle) () ($result) ({$($body)*}))] [$($default)*] $($rest)*)
     };
     (@parse $new:ident [$($arms:tt)*] [$($default:tt)*]
         recv($handle:expr $(,)?) -> $result:pat => $body:expr , $($rest:tt)*) => {
@@ -133,14 +136,14 @@ macro_rules! __select {
 
     // send(sender, value) -> result => handler
     (@parse $new:ident [$($arms:tt)*] [$($default:tt)*]
-        send($handle:expr, $value:expr $(,)?) -> $result:pat => $body:block , $($rest:tt)*) => {
+        send($handle:expr, $value:expr $(,)?) -> $result:pat => {$($body:tt)*} , $($rest:tt)*) => {
         $crate::__select!(@parse $new
-            [$($arms)* (send ($handle) ($value) ($result) ($body))] [$($default)*] $($rest)*)
+            [$($arms)* (send ($handle) ($value) ($result) ({$($body)*}))] [$($default)*] $($rest)*)
     };
     (@parse $new:ident [$($arms:tt)*] [$($default:tt)*]
-        send($handle:expr, $value:expr $(,)?) -> $result:pat => $body:block $($rest:tt)*) => {
+        send($handle:expr, $value:expr $(,)?) -> $result:pat => {$($body:tt)*} $($rest:tt)*) => {
         $crate::__select!(@parse $new
-            [$($arms)* (send ($handle) ($value) ($result) ($body))] [$($default)*] $($rest)*)
+            [$($arms)* (send ($handle) ($value) ($result) ({$($body)*}))] [$($default)*] $($rest)*)
     };
     (@parse $new:ident [$($arms:tt)*] [$($default:tt)*]
         send($handle:expr, $value:expr $(,)?) -> $result:pat => $body:expr , $($rest:tt)*) => {
@@ -154,11 +157,11 @@ macro_rules! __select {
     };
 
     // default => handler, default(timeout) => handler
-    (@parse $new:ident [$($arms:tt)*] [] default $(())? => $body:block , $($rest:tt)*) => {
-        $crate::__select!(@parse $new [$($arms)*] [() ($body)] $($rest)*)
+    (@parse $new:ident [$($arms:tt)*] [] default $(())? => {$($body:tt)*} , $($rest:tt)*) => {
+        $crate::__select!(@parse $new [$($arms)*] [() ({$($body)*})] $($rest)*)
     };
-    (@parse $new:ident [$($arms:tt)*] [] default $(())? => $body:block $($rest:tt)*) => {
-        $crate::__select!(@parse $new [$($arms)*] [() ($body)] $($rest)*)
+    (@parse $new:ident [$($arms:tt)*] [] default $(())? => {$($body:tt)*} $($rest:tt)*) => {
+        $crate::__select!(@parse $new [$($arms)*] [() ({$($body)*})] $($rest)*)
     };
     (@parse $new:ident [$($arms:tt)*] [] default $(())? => $body:expr , $($rest:tt)*) => {
         $crate::__select!(@parse $new [$($arms)*] [() ($body)] $($rest)*)
@@ -167,12 +170,12 @@ macro_rules! __select {
         $crate::__select!(@parse $new [$($arms)*] [() ($body)])
     };
     (@parse $new:ident [$($arms:tt)*] []
-        default($timeout:expr $(,)?) => $body:block , $($rest:tt)*) => {
-        $crate::__select!(@parse $new [$($arms)*] [($timeout) ($body)] $($rest)*)
+        default($timeout:expr $(,)?) => {$($body:tt)*} , $($rest:tt)*) => {
+        $crate::__select!(@parse $new [$($arms)*] [($timeout) ({$($body)*})] $($rest)*)
     };
     (@parse $new:ident [$($arms:tt)*] []
-        default($timeout:expr $(,)?) => $body:block $($rest:tt)*) => {
-        $crate::__select!(@parse $new [$($arms)*] [($timeout) ($body)] $($rest)*)
+        default($timeout:expr $(,)?) => {$($body:tt)*} $($rest:tt)*) => {
+        $crate::__select!(@parse $new [$($arms)*] [($timeout) ({$($body)*})] $($rest)*)
     };
     (@parse $new:ident [$($arms:tt)*] []
         default($timeout:expr $(,)?) => $body:expr , $($rest:tt)*) => {
