@@ -24,6 +24,9 @@ use std::time::{Duration, Instant};
 
 const SECONDS: u64 = 60;
 
+/// The tests that go on as long as they are told to.
+const STRESS: &[&str] = &["gorge-channel select_stress", "gorge-runtime stress"];
+
 /// How many tests a crowded round runs at a time.
 const CROWD: usize = 16;
 
@@ -64,7 +67,10 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), Failure> {
         limit: flags.time_limit + Duration::from_secs(seconds),
         ..plan.clone()
     };
-    for binary in binaries.iter().filter(|binary| binary.target == "stress") {
+    for binary in binaries
+        .iter()
+        .filter(|binary| STRESS.contains(&&*binary.name()))
+    {
         let trial = long.run(&runner, binary)?;
         let note = trial.tests.to_string();
         print_line(&binary.name(), &trial.label(), trial.time, &note);
@@ -189,6 +195,24 @@ mod tests {
             (Some(5), Some(Sanitizer::Thread))
         );
         assert!(parse(&workspace::root(), &["--list".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn the_table_has_every_test_that_asks_how_long_to_go_on() {
+        let root = workspace::root();
+        let mut asking = Vec::new();
+        for library in suite::libraries(&root).unwrap() {
+            let files = fs::read_dir(root.join(&library.folder).join("tests"));
+            for file in files.into_iter().flatten().flatten() {
+                let text = fs::read_to_string(file.path()).unwrap_or_default();
+                if text.contains("\"GORGE_STRESS_SECONDS\"") {
+                    let name = file.path().file_stem().unwrap().display().to_string();
+                    asking.push(format!("{} {name}", library.name));
+                }
+            }
+        }
+        asking.sort();
+        assert_eq!(STRESS, asking, "mend STRESS in xtask/src/stress.rs");
     }
 
     #[test]
