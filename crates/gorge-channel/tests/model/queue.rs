@@ -13,6 +13,7 @@ pub(crate) struct Queue {
     /// For how many values room is kept.
     pub(crate) reserved: usize,
     pub(crate) closed: bool,
+    pub(crate) has_receivers: bool,
 }
 
 /// How a send ends.
@@ -40,6 +41,7 @@ impl Queue {
             values: VecDeque::new(),
             reserved: 0,
             closed: false,
+            has_receivers: true,
         }
     }
 
@@ -103,5 +105,6 @@ impl Queue {
         self.close();
         self.values.clear();
         self.reserved = 0;
+        self.has_receivers = false;
     }
 }

@@ -91,31 +91,23 @@ impl<'a> World<'a> {
 
     /// All that can be asked of every handle.
     fn compare(&self) -> TestCaseResult {
-        for Channel {
-            senders,
-            receivers,
-            queue,
-            ..
-        } in &self.channels
-        {
-            // Once the last receiver has gone, so has the buffer.
-            let is_full = match receivers.is_empty() {
-                true => None,
-                false => Some(queue.is_full()),
+        macro_rules! compare {
+            ($handle:expr, $queue:expr) => {
+                prop_assert_eq!($handle.len(), $queue.values.len());
+                prop_assert_eq!($handle.is_empty(), $queue.values.is_empty());
+                prop_assert_eq!($handle.is_closed(), $queue.closed);
+                prop_assert_eq!($handle.capacity(), $queue.capacity);
+                // Once the last receiver has gone, so has the buffer.
+                let has_buffer = $queue.has_receivers;
+                prop_assert!(!has_buffer || $handle.is_full() == $queue.is_full());
             };
-            for it in senders {
-                prop_assert_eq!(it.len(), queue.values.len());
-                prop_assert_eq!(it.is_empty(), queue.values.is_empty());
-                prop_assert_eq!(it.is_closed(), queue.closed);
-                prop_assert_eq!(it.capacity(), queue.capacity);
-                prop_assert_eq!(is_full.unwrap_or(it.is_full()), it.is_full());
+        }
+        for its in &self.channels {
+            for sender in &its.senders {
+                compare!(sender, its.queue);
             }
-            for it in receivers {
-                prop_assert_eq!(it.len(), queue.values.len());
-                prop_assert_eq!(it.is_empty(), queue.values.is_empty());
-                prop_assert_eq!(it.is_closed(), queue.closed);
-                prop_assert_eq!(it.capacity(), queue.capacity);
-                prop_assert_eq!(it.is_full(), queue.is_full());
+            for receiver in &its.receivers {
+                compare!(receiver, its.queue);
             }
         }
         let queued: usize = self.channels.iter().map(|it| it.queue.values.len()).sum();

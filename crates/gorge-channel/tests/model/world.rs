@@ -7,10 +7,14 @@ use crate::program::{Act, Plain, Program};
 use crate::queue::{Received, Sent};
 use crate::step::Case;
 use gorge_channel::{Receiver, Select, SelectedOperation, SendError, Sender, bounded, unbounded};
+use gorge_runtime::goroutine;
+use gorge_sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-/// So often others may run without anybody getting on, before all are taken to wait.
-const PATIENCE: usize = 30;
+/// So long others may run without anybody getting on, before all are taken to wait.
+const PATIENCE: usize = 6;
+const LOOK_EVERY: Duration = Duration::from_micros(50);
 
 type Channel = (Sender<Box<u32>>, Receiver<Box<u32>>);
 
@@ -22,7 +26,8 @@ struct World {
     /// How many acts were done, and how many parties have ended.
     progress: AtomicUsize,
     ended: AtomicUsize,
-    started: AtomicUsize,
+    /// So that they run at the same time.
+    start: Barrier,
 }
 
 /// A party, and what it did so far.
@@ -42,7 +47,7 @@ pub(crate) fn carry_out(program: &Program, setting: Setting) -> Vec<Event> {
         values: AtomicUsize::new(0),
         progress: AtomicUsize::new(0),
         ended: AtomicUsize::new(0),
-        started: AtomicUsize::new(0),
+        start: Barrier::new(program.parties.len()),
     };
     let world = &world;
     let count = program.parties.len();
@@ -51,9 +56,7 @@ pub(crate) fn carry_out(program: &Program, setting: Setting) -> Vec<Event> {
             .map(|number| {
                 scope.spawn(move || {
                     let mut party = Party::new(world, setting, number);
-                    // So that they run at the same time.
-                    world.started.fetch_add(1, Ordering::SeqCst);
-                    setting.until(|| world.started.load(Ordering::SeqCst) == count);
+                    world.start.wait();
                     for act in &program.parties[number] {
                         party.act(act);
                         world.progress.fetch_add(1, Ordering::SeqCst);
@@ -63,7 +66,7 @@ pub(crate) fn carry_out(program: &Program, setting: Setting) -> Vec<Event> {
                 })
             })
             .collect();
-        world.wait_until_nobody_gets_on(setting, count);
+        world.wait_until_nobody_gets_on(count);
         let mut coordinator = Party::new(world, setting, count);
         (0..world.channels.len()).for_each(|channel| coordinator.close(channel));
         let mut events: Vec<_> = parties.into_iter().flat_map(|it| it.join()).collect();
@@ -76,11 +79,11 @@ pub(crate) fn carry_out(program: &Program, setting: Setting) -> Vec<Event> {
 }
 
 impl World {
-    fn wait_until_nobody_gets_on(&self, setting: Setting, parties: usize) {
+    fn wait_until_nobody_gets_on(&self, parties: usize) {
         let mut before = 0;
         let mut patience = PATIENCE;
         while patience > 0 && self.ended.load(Ordering::SeqCst) < parties {
-            setting.pause();
+            goroutine::sleep(LOOK_EVERY);
             let now = self.progress.load(Ordering::SeqCst);
             patience = if now == before {
                 patience - 1
