@@ -161,7 +161,7 @@ fn wait_in<T>(
         // until the node is removed below or its claimed party is woken.
         unsafe { list(&mut locked).push_back(node, waiter) };
         let mut told = ClaimedAll::default();
-        locked.claim_watchers_of_waiting(sends, &mut told);
+        locked.someone_waits(sends, &mut told);
         watchers.set(told);
         locked.keep();
     };

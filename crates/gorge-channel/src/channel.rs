@@ -1,8 +1,6 @@
 //! The core of a channel: one lock, one buffer, two lists of waiting parties.
 //!
-//! * [`Locked::send`], [`Locked::receive`]: one attempt, which does what can be
-//!   done at once. They take the lock's guard and release it before a value is
-//!   dropped, a block freed or a party woken.
+//! * [`attempt`]: one attempt, which does what can be done at once.
 //! * [`Chan::send`], [`Chan::receive`]: attempts that wait when they have to;
 //!   the waiting is in [`blocking`](crate::blocking).
 //! * [`Chan::close`], [`Chan::discard`]: the end of a channel.
@@ -17,16 +15,20 @@
 //! Why no value and no wake-up is lost is argued in `PROTOCOL.md` beside this
 //! file.
 
-use crate::buffer::{Block, Blocks, Buffer, PushError, Ring, Timer};
+mod attempt;
+
+pub(crate) use attempt::{ReceiveStop, SendStop};
+
+use crate::buffer::{Block, Blocks, Buffer, Ring, Timer};
 use crate::error::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 use crate::futures::Returned;
-use crate::place;
-use crate::waiter::{Claimed, ClaimedAll, Message, WaitList};
+use crate::waiter::{ClaimedAll, WaitList};
 use crate::watch::Watchers;
 use gorge_runtime::cancel;
 use gorge_runtime::park::{Outcome, Refused};
 use gorge_runtime::preempt;
 use gorge_runtime::primitive::RawLock;
+use gorge_runtime::primitive::atomic::{AtomicBool, Ordering};
 use std::cell::UnsafeCell;
 use std::mem;
 use std::ops::{Deref, DerefMut};
@@ -35,12 +37,49 @@ use std::time::Instant;
 /// A channel. It starts a cache line, with what every operation touches first.
 #[repr(C, align(64))]
 pub(crate) struct Chan<T> {
-    lock: RawLock,
+    head: Head,
     state: UnsafeCell<State<T>>,
     capacity: Option<usize>,
     kind: Kind,
     #[cfg(gorge_loom)]
     number: usize,
+}
+
+/// What is the same whatever the type of the values: it comes first in every channel.
+///
+/// The flags are changed under the lock, and read without it by who only wants to know
+/// whether it is worth while to take the lock.
+#[repr(C)]
+pub(crate) struct Head {
+    lock: RawLock,
+    /// A receive may find something. Else one found that there was nothing, and nothing has
+    /// come since.
+    may_receive: AtomicBool,
+    /// A promise may be made. Else one found that there was none to make, and no room and
+    /// no receiver has come since.
+    may_send: AtomicBool,
+}
+
+impl Head {
+    fn new(kind: Kind) -> Head {
+        Head {
+            lock: RawLock::new(),
+            may_receive: AtomicBool::new(kind == Kind::Timer),
+            may_send: AtomicBool::new(true),
+        }
+    }
+
+    /// Whether it is worth while to try to receive.
+    #[inline]
+    pub(crate) fn may_receive(&self) -> bool {
+        self.may_receive.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is worth while to ask for a promise.
+    #[inline]
+    pub(crate) fn may_send(&self) -> bool {
+        self.may_send.load(Ordering::Relaxed)
+    }
 }
 
 /// What values come of.
@@ -78,25 +117,6 @@ pub(crate) struct Locked<'a, T> {
     chan: &'a Chan<T>,
 }
 
-/// Why an attempt did not send.
-pub(crate) enum SendStop<'a, T> {
-    /// There is no room and no receiver: the sender may wait.
-    Full(Locked<'a, T>, T),
-    Closed(T),
-    /// Try again [with a new block](Chan::send_with_block).
-    NeedsBlock(T),
-}
-
-/// Why an attempt received nothing.
-pub(crate) enum ReceiveStop<'a, T> {
-    /// There is no value and no sender: the receiver may wait.
-    Empty(Locked<'a, T>),
-    /// The first sender makes its value when it is chosen, which it now is: the
-    /// receiver [meets](Locked::meet) it.
-    Promised(Locked<'a, T>, Claimed),
-    Closed,
-}
-
 impl<T> Chan<T> {
     /// A channel of this capacity; without bound if it is `None`.
     pub(crate) fn new(capacity: Option<usize>) -> Chan<T> {
@@ -119,7 +139,7 @@ impl<T> Chan<T> {
 
     fn with_buffer(buffer: Buffer<T>, capacity: Option<usize>, kind: Kind) -> Chan<T> {
         Chan {
-            lock: RawLock::new(),
+            head: Head::new(kind),
             state: UnsafeCell::new(State {
                 closed: false,
                 watched: false,
@@ -140,7 +160,7 @@ impl<T> Chan<T> {
 
     #[inline]
     pub(crate) fn lock(&self) -> Locked<'_, T> {
-        self.lock.lock();
+        self.head.lock.lock();
         Locked { chan: self }
     }
 
@@ -161,7 +181,7 @@ impl<T> Chan<T> {
     pub(crate) unsafe fn unlock(&self) {
         // SAFETY: the caller's contract; the channel outlives the operation
         // that holds the lock, which borrows it.
-        unsafe { self.lock.unlock() };
+        unsafe { self.head.lock.unlock() };
     }
 
     #[inline]
@@ -286,6 +306,8 @@ impl<T> Chan<T> {
                 watchers.of_room.claim_watchers(&mut woken);
             }
             locked.watched = false;
+            locked.something_came();
+            locked.room_came();
         }
         drop(locked);
         woken.wake();
@@ -372,90 +394,22 @@ impl<'a, T> Locked<'a, T> {
         mem::forget(self);
     }
 
-    /// Hands the value to the first waiting receiver, or buffers it.
+    /// There is something to be received.
     #[inline]
-    pub(crate) fn send(mut self, value: T) -> Result<(), SendStop<'a, T>> {
-        if self.closed {
-            return Err(SendStop::Closed(value));
-        }
-        // SAFETY: the lock that guards the list is held.
-        if let Some(receiver) = unsafe { self.receivers.claim_first() } {
-            if receiver.is_future() {
-                self.serve(receiver, value);
-                return Ok(());
-            }
-            drop(self);
-            receiver.complete(value);
-            return Ok(());
-        }
-        match self.buffer.push(value) {
-            Ok(()) if self.watched => {
-                self.tell_watchers(|watchers| &mut watchers.of_values);
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-            Err(PushError::Full(value)) => Err(SendStop::Full(self, value)),
-            Err(PushError::NeedsBlock(value)) => Err(SendStop::NeedsBlock(value)),
-        }
+    pub(crate) fn something_came(&self) {
+        self.chan.head.may_receive.store(true, Ordering::Relaxed);
     }
 
-    /// Takes the oldest value: out of the buffer, else from the first waiting
-    /// sender. The room made in the buffer goes to that sender, so that values
-    /// come out in the order in which they were sent.
+    /// There is room for a value, or a receiver.
     #[inline]
-    pub(crate) fn receive(mut self) -> Result<T, ReceiveStop<'a, T>> {
-        if self.has_returned {
-            return Ok(self.take_returned());
-        }
-        if let Some((value, emptied)) = self.buffer.pop() {
-            self.pass_room_on();
-            drop(emptied);
-            return Ok(value);
-        }
-        // SAFETY: the lock that guards the list is held.
-        if let Some(sender) = unsafe { self.senders.claim_first() } {
-            let Some(place) = sender.place() else {
-                return Err(ReceiveStop::Promised(self, sender));
-            };
-            drop(self);
-            // SAFETY: this sender waits with a full place of this channel's type, and
-            // is claimed and not yet woken.
-            let value = unsafe { place::take(place) };
-            sender.wake();
-            return Ok(value);
-        }
-        if self.closed {
-            return self.take_served().ok_or(ReceiveStop::Closed);
-        }
-        Err(ReceiveStop::Empty(self))
+    pub(crate) fn room_came(&self) {
+        self.chan.head.may_send.store(true, Ordering::Relaxed);
     }
 
-    /// Room was made in the buffer: the first waiting sender gets it. Unlocks.
+    /// There is neither room nor a receiver.
     #[inline]
-    pub(crate) fn pass_room_on(mut self) {
-        // SAFETY: the lock that guards the list is held.
-        let Some(mut sender) = (unsafe { self.senders.claim_first() }) else {
-            if self.watched {
-                self.tell_watchers(|watchers| &mut watchers.of_room);
-            }
-            return;
-        };
-        match sender.place() {
-            Some(place) => {
-                // SAFETY: this sender waits with a full place of this channel's type,
-                // and is claimed and not yet woken.
-                let next = unsafe { place::take(place) };
-                let pushed = self.buffer.push(next);
-                debug_assert!(pushed.is_ok(), "there is room");
-            }
-            None => {
-                let reserved = self.buffer.reserve();
-                debug_assert!(reserved, "there is room");
-                sender.tell(Message::Room);
-            }
-        }
-        drop(self);
-        sender.wake();
+    pub(crate) fn room_went(&self) {
+        self.chan.head.may_send.store(false, Ordering::Relaxed);
     }
 }
 

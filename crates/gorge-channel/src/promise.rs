@@ -48,7 +48,10 @@ impl<T> Locked<'_, T> {
         }
         match self.buffer.reserve() {
             true => Ok(Promise::Room),
-            false => Err(PromiseStop::Full),
+            false => {
+                self.room_went();
+                Err(PromiseStop::Full)
+            }
         }
     }
 }

@@ -80,7 +80,12 @@ impl<T> Locked<'_, T> {
     }
 
     /// A party begins to wait, which makes others ready: claims those that watch.
-    pub(crate) fn claim_watchers_of_waiting(&mut self, sends: bool, woken: &mut ClaimedAll) {
+    #[inline]
+    pub(crate) fn someone_waits(&mut self, sends: bool, woken: &mut ClaimedAll) {
+        match sends {
+            true => self.something_came(),
+            false => self.room_came(),
+        }
         if self.watched {
             let list = match sends {
                 true => &mut self.watchers.of_values,

@@ -137,7 +137,7 @@ impl<T> Party<T> {
             list.push_back(NonNull::new_unchecked(node), waiter);
         }
         let mut told = ClaimedAll::default();
-        locked.claim_watchers_of_waiting(sends, &mut told);
+        locked.someone_waits(sends, &mut told);
         drop(locked);
         told.wake();
     }

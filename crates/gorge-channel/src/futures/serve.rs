@@ -102,6 +102,7 @@ impl<T> Locked<'_, T> {
             None => {
                 self.returned.append(room, value);
                 self.has_returned = true;
+                self.something_came();
                 if self.watched {
                     self.tell_watchers(|watchers| &mut watchers.of_values);
                 }

@@ -3,8 +3,10 @@
 //! A case names a channel and a direction; [`Operations`] are what can be done with it,
 //! one table for each type of value and direction.
 
-use crate::channel::{Chan, Kind, Locked, ReceiveStop};
-use crate::place::{self, Place};
+use crate::channel::{Chan, Head, Kind, Locked, ReceiveStop};
+use crate::place;
+#[cfg(gorge_loom)]
+use crate::place::Place;
 use crate::promise::{Promise, PromiseStop};
 use crate::waiter::{ClaimedAll, Node};
 use gorge_runtime::park::Waiter;
@@ -56,6 +58,7 @@ struct Operations {
     link: unsafe fn(NonNull<()>, NonNull<Node>, Waiter, bool) -> Option<ClaimedAll>,
     unlink: unsafe fn(NonNull<()>, NonNull<Node>, bool),
     due: unsafe fn(NonNull<()>) -> Option<Instant>,
+    #[cfg(gorge_loom)]
     empty: unsafe fn(NonNull<()>),
     break_promise: unsafe fn(NonNull<()>, Promise),
 }
@@ -74,6 +77,7 @@ impl<T> Table<T> {
         link: link::<T, false>,
         unlink: unlink::<T, false>,
         due: due::<T>,
+        #[cfg(gorge_loom)]
         empty: empty::<T>,
         break_promise: break_promise::<T>,
     };
@@ -88,12 +92,14 @@ impl<T> Table<T> {
         link: link::<T, true>,
         unlink: unlink::<T, true>,
         due: |_| None,
+        #[cfg(gorge_loom)]
         empty: |_| (),
         break_promise: break_promise::<T>,
     };
 }
 
 impl<'a> Case<'a> {
+    #[inline]
     pub(super) fn receive<T>(chan: &'a Chan<T>, index: usize) -> Case<'a> {
         Case {
             chan: NonNull::from(chan).cast(),
@@ -103,6 +109,7 @@ impl<'a> Case<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn send<T>(chan: &'a Chan<T>, index: usize) -> Case<'a> {
         Case {
             chan: NonNull::from(chan).cast(),
@@ -112,6 +119,7 @@ impl<'a> Case<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn sends(&self) -> bool {
         self.operations.sends
     }
@@ -120,6 +128,7 @@ impl<'a> Case<'a> {
         self.chan == NonNull::from(chan).cast()
     }
 
+    #[inline]
     pub(super) fn layout(&self) -> Layout {
         self.operations.layout
     }
@@ -146,11 +155,24 @@ impl<'a> Case<'a> {
         unsafe { (self.operations.unlock)(self.chan) };
     }
 
+    /// Whether it is worth while to [start](Case::start): false if it could not be done a
+    /// moment ago.
+    #[inline]
+    pub(super) fn may_start(&self) -> bool {
+        // SAFETY: the handle keeps the channel, whose head comes first.
+        let head = unsafe { self.chan.cast::<Head>().as_ref() };
+        match self.sends() {
+            true => head.may_send(),
+            false => head.may_receive(),
+        }
+    }
+
     /// Does what can be done at once. A value goes into the slot.
     ///
     /// # Safety
     ///
-    /// `slot` is room as [`layout`](Case::layout) says, which is [empty](Case::empty).
+    /// `slot` is room as [`layout`](Case::layout) says, and empty.
+    #[inline]
     pub(super) unsafe fn start(&self, slot: NonNull<()>) -> Option<Won> {
         // SAFETY: the handle keeps the channel, and the slot is the caller's contract.
         unsafe { (self.operations.start)(self.chan, slot) }
@@ -184,6 +206,7 @@ impl<'a> Case<'a> {
     /// # Safety
     ///
     /// As for [`WaitList::push_back`](crate::waiter::WaitList::push_back).
+    #[inline]
     pub(super) unsafe fn link(
         &self,
         node: NonNull<Node>,
@@ -199,22 +222,25 @@ impl<'a> Case<'a> {
     /// # Safety
     ///
     /// As for [`WaitList::remove`](crate::waiter::WaitList::remove).
+    #[inline]
     pub(super) unsafe fn unlink(&self, node: NonNull<Node>, watches: bool) {
         // SAFETY: as in `link`.
         unsafe { (self.operations.unlink)(self.chan, node, watches) };
     }
 
     /// When it becomes ready by itself, if it does.
+    #[inline]
     pub(super) fn due(&self) -> Option<Instant> {
         // SAFETY: the handle keeps the channel.
         unsafe { (self.operations.due)(self.chan) }
     }
 
-    /// Makes a slot ready to be given a value.
+    /// Makes a slot ready to be given a value: outside of loom, it always is.
     ///
     /// # Safety
     ///
     /// `slot` is room as [`layout`](Case::layout) says.
+    #[cfg(gorge_loom)]
     pub(super) unsafe fn empty(&self, slot: NonNull<()>) {
         // SAFETY: the caller's contract.
         unsafe { (self.operations.empty)(slot) };
@@ -322,7 +348,7 @@ unsafe fn link<T, const SENDS: bool>(
             false => locked.receivers.push_back(node, waiter),
         }
     }
-    locked.claim_watchers_of_waiting(SENDS, &mut told);
+    locked.someone_waits(SENDS, &mut told);
     Some(told)
 }
 
@@ -347,6 +373,7 @@ unsafe fn due<T>(address: NonNull<()>) -> Option<Instant> {
         .flatten()
 }
 
+#[cfg(gorge_loom)]
 unsafe fn empty<T>(slot: NonNull<()>) {
     // SAFETY: the caller's contract: it is room for this.
     unsafe {

@@ -13,6 +13,7 @@ pub(super) struct Cases<'a> {
 }
 
 impl<'a> Cases<'a> {
+    #[inline]
     pub(super) const fn new() -> Cases<'a> {
         Cases {
             inline: [const { MaybeUninit::uninit() }; INLINE],
@@ -21,14 +22,21 @@ impl<'a> Cases<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn push(&mut self, case: Case<'a>) {
+        match self.inline.get_mut(self.count) {
+            Some(place) if self.spilled.is_empty() => {
+                place.write(case);
+                self.count += 1;
+            }
+            _ => self.spill(case),
+        }
+    }
+
+    #[cold]
+    fn spill(&mut self, case: Case<'a>) {
         if !self.spilled.is_empty() {
             return self.spilled.push(case);
-        }
-        if let Some(place) = self.inline.get_mut(self.count) {
-            place.write(case);
-            self.count += 1;
-            return;
         }
         let mut all = Vec::with_capacity(2 * INLINE);
         all.extend_from_slice(self.as_slice());
@@ -46,6 +54,7 @@ impl<'a> Cases<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn as_slice(&self) -> &[Case<'a>] {
         if !self.spilled.is_empty() {
             return &self.spilled;

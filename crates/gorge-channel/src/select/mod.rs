@@ -26,12 +26,12 @@ pub use operation::SelectedOperation;
 use crate::error::{ReadyTimeoutError, SelectTimeoutError, TryReadyError, TrySelectError};
 use crate::receiver::Receiver;
 use crate::sender::Sender;
-use case::Case;
+use case::{Case, Won};
 use cases::Cases;
 use gorge_runtime::primitive::random_below;
 use gorge_runtime::{preempt, time};
 use moment::Moment;
-use slot::Slot;
+use slot::{Room, Slot};
 use std::fmt;
 use std::time::{Duration, Instant};
 use wait::{INLINE, Woken};
@@ -71,6 +71,8 @@ use wait::{INLINE, Woken};
 #[derive(Clone)]
 pub struct Select<'a> {
     cases: Cases<'a>,
+    /// Enough for a value of any of the receives.
+    room: Room,
     next_index: usize,
     is_biased: bool,
 }
@@ -108,9 +110,11 @@ const LAST_TRIES: usize = 16;
 
 impl<'a> Select<'a> {
     /// An empty set.
+    #[inline]
     pub fn new() -> Select<'a> {
         Select {
             cases: Cases::new(),
+            room: Room::NONE,
             next_index: 0,
             is_biased: false,
         }
@@ -126,19 +130,23 @@ impl<'a> Select<'a> {
     }
 
     /// Adds a send. Returns its index: how many were added before it.
+    #[inline]
     pub fn send<T>(&mut self, sender: &'a Sender<T>) -> usize {
         let case = Case::send(sender.chan(), self.next_index);
         self.add(case)
     }
 
     /// Adds a receive. Returns its index: how many were added before it.
+    #[inline]
     pub fn recv<T>(&mut self, receiver: &'a Receiver<T>) -> usize {
         let case = Case::receive(receiver.chan(), self.next_index);
         self.add(case)
     }
 
+    #[inline]
     fn add(&mut self, case: Case<'a>) -> usize {
         self.cases.push(case);
+        self.room = self.room.and(case.layout());
         self.next_index += 1;
         case.index
     }
@@ -168,6 +176,7 @@ impl<'a> Select<'a> {
     /// # Errors
     ///
     /// If there is none.
+    #[inline]
     pub fn try_select(&mut self) -> Result<SelectedOperation<'a>, TrySelectError> {
         preempt::point_without_cancel();
         self.choose(Patience::None).map_err(|GaveUp| TrySelectError)
@@ -178,6 +187,7 @@ impl<'a> Select<'a> {
     /// # Panics
     ///
     /// If the set is empty.
+    #[inline]
     pub fn select(&mut self) -> SelectedOperation<'a> {
         self.check_is_not_empty();
         preempt::point();
@@ -277,21 +287,34 @@ impl<'a> Select<'a> {
     }
 
     #[inline]
-    fn choose(&self, mut patience: Patience) -> Result<SelectedOperation<'a>, GaveUp> {
+    fn choose(&self, patience: Patience) -> Result<SelectedOperation<'a>, GaveUp> {
+        SelectedOperation::chosen(self.room, |slot| {
+            let (number, won) = self.choose_into(slot, patience)?;
+            Ok((self.cases.as_slice()[number], won))
+        })
+    }
+
+    /// The number of a case, and what it has got. A value is in the slot.
+    fn choose_into(&self, slot: &mut Slot, mut patience: Patience) -> Result<(usize, Won), GaveUp> {
         let cases = self.cases.as_slice();
+        self.empty(slot);
         let mut first = None;
         loop {
-            let found = self.first_in_order(first, |number| try_one(cases[number]));
-            if let Some(operation) = found {
-                return Ok(operation);
+            let address = slot.address();
+            // SAFETY: the slot has room for the value of any case, and is empty.
+            let found = self.first_in_order(first, |number| unsafe {
+                let case = cases[number];
+                let won = case.may_start().then(|| case.start(address)).flatten()?;
+                Some((number, won))
+            });
+            if let Some(found) = found {
+                return Ok(found);
             }
             let Ok(deadline) = patience.left() else {
-                return self.choose_at_one_moment();
+                return self.choose_at_one_moment(slot);
             };
-            match wait::wait(cases, deadline, false) {
-                Woken::Won(number, won, slot) => {
-                    return Ok(SelectedOperation::new(cases[number], won, slot));
-                }
+            match wait::wait(cases, slot, deadline, false) {
+                Woken::Won(number, won) => return Ok((number, won)),
                 Woken::Look(number) => first = number.filter(|_| !self.is_biased),
                 // A last look, as what is ready comes first.
                 Woken::TimedOut => (first, patience) = (None, Patience::None),
@@ -299,13 +322,25 @@ impl<'a> Select<'a> {
         }
     }
 
+    /// Under loom, makes the slot an empty one of the receives' type, which is the same for
+    /// all in a model.
+    fn empty(&self, _slot: &mut Slot) {
+        #[cfg(gorge_loom)]
+        if let Some(case) = self.cases.as_slice().iter().find(|case| !case.sends()) {
+            // SAFETY: the slot has room for it.
+            unsafe { case.empty(_slot.address()) };
+        }
+    }
+
     /// The last try: there was a moment at which no case was ready, if it fails.
-    fn choose_at_one_moment(&self) -> Result<SelectedOperation<'a>, GaveUp> {
+    #[cold]
+    fn choose_at_one_moment(&self, slot: &mut Slot) -> Result<(usize, Won), GaveUp> {
         let cases = self.cases.as_slice();
         for _ in 0..LAST_TRIES {
             let number = self.ready_at_one_moment().ok_or(GaveUp)?;
-            if let Some(operation) = try_one(cases[number]) {
-                return Ok(operation);
+            // SAFETY: the slot has room for the value of any case, and is empty.
+            if let Some(won) = unsafe { cases[number].start(slot.address()) } {
+                return Ok((number, won));
             }
         }
         Err(GaveUp)
@@ -338,7 +373,7 @@ impl<'a> Select<'a> {
                 let number = self.ready_at_one_moment().ok_or(GaveUp)?;
                 return Ok(cases[number].index);
             };
-            if let Woken::TimedOut = wait::wait(cases, deadline, true) {
+            if let Woken::TimedOut = wait::wait(cases, &mut Slot::new(Room::NONE), deadline, true) {
                 patience = Patience::None;
             }
         }
@@ -370,24 +405,23 @@ impl<'a> Select<'a> {
 
 /// Each of them once, in random order (Fisher and Yates), shuffled as far as it is asked
 /// for.
+///
+/// For a few, one random number is enough: a fraction of which each choice uses up its
+/// share. Of the 32 bits, 16 are left after eight choices.
+#[inline]
 fn shuffled(order: &mut [usize]) -> impl Iterator<Item = usize> {
-    (0..order.len()).map(|place| {
-        let choice = place + random_below(order.len() - place);
+    let draw = || (random_below(1 << 32) as u64) << 32;
+    let mut fraction = draw();
+    (0..order.len()).map(move |place| {
+        if order.len() > INLINE && place > 0 {
+            fraction = draw();
+        }
+        let product = u128::from(fraction) * (order.len() - place) as u128;
+        fraction = product as u64;
+        let choice = place + (product >> 64) as usize;
         order.swap(place, choice);
         order[place]
     })
-}
-
-/// Does a case if that can be done at once.
-fn try_one(case: Case<'_>) -> Option<SelectedOperation<'_>> {
-    let mut slot = Slot::new(case.layout());
-    let address = slot.address();
-    // SAFETY: the slot is made for this case.
-    let won = unsafe {
-        case.empty(address);
-        case.start(address)
-    };
-    won.map(|won| SelectedOperation::new(case, won, slot))
 }
 
 impl Default for Select<'_> {

@@ -1,7 +1,7 @@
 //! What a select has chosen, to be completed.
 
 use super::case::{Case, Won};
-use super::slot::Slot;
+use super::slot::{Room, Slot};
 use crate::error::{RecvError, SendError};
 use crate::permit::Permit;
 use crate::place;
@@ -29,16 +29,25 @@ pub struct SelectedOperation<'a> {
 }
 
 impl<'a> SelectedOperation<'a> {
-    pub(super) fn new(case: Case<'a>, won: Won, slot: Slot) -> SelectedOperation<'a> {
-        SelectedOperation {
+    /// What `choose` finds: the case, and what it has got, whose value is in the slot. The
+    /// slot is made where the operation will be, so that it need not be moved.
+    #[inline]
+    pub(super) fn chosen<E>(
+        room: Room,
+        choose: impl FnOnce(&mut Slot) -> Result<(Case<'a>, Won), E>,
+    ) -> Result<SelectedOperation<'a>, E> {
+        let mut slot = Slot::new(room);
+        let (case, won) = choose(&mut slot)?;
+        Ok(SelectedOperation {
             case,
             won: Some(won),
             slot,
-        }
+        })
     }
 
     /// What [`Select::send`](crate::Select::send) or [`Select::recv`](crate::Select::recv)
     /// returned for it.
+    #[inline]
     pub fn index(&self) -> usize {
         self.case.index
     }
@@ -61,6 +70,7 @@ impl<'a> SelectedOperation<'a> {
     }
 
     /// For `select!`, whose value may panic, or leave the function.
+    #[inline]
     #[doc(hidden)]
     pub fn __permit<T>(mut self, sender: &'a Sender<T>) -> Permit<'a, T> {
         self.check_sends(sender);
@@ -71,6 +81,7 @@ impl<'a> SelectedOperation<'a> {
         Permit::new(sender.chan(), promise)
     }
 
+    #[inline]
     fn check_sends<T>(&self, sender: &Sender<T>) {
         assert!(
             self.case.is_of(sender.chan()) && self.case.sends(),
@@ -87,6 +98,7 @@ impl<'a> SelectedOperation<'a> {
     /// # Panics
     ///
     /// If it is another operation that was selected.
+    #[inline]
     pub fn recv<T>(mut self, receiver: &Receiver<T>) -> Result<T, RecvError> {
         assert!(
             self.case.is_of(receiver.chan()) && !self.case.sends(),
@@ -101,10 +113,17 @@ impl<'a> SelectedOperation<'a> {
 }
 
 impl Drop for SelectedOperation<'_> {
+    #[inline]
     fn drop(&mut self) {
-        let Some(won) = self.won.take() else {
-            return;
-        };
+        if let Some(won) = self.won.take() {
+            self.drop_uncompleted(won);
+        }
+    }
+}
+
+impl SelectedOperation<'_> {
+    #[cold]
+    fn drop_uncompleted(&self, won: Won) {
         if let Won::Promise(promise) = won {
             self.case.break_promise(promise);
         }

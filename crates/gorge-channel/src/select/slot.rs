@@ -1,5 +1,7 @@
-//! Room for the value of a case, whatever its type: in place up to 64 bytes, else one
-//! allocation, made outside of all locks.
+//! Room for one value of any type: in place up to 64 bytes, else one allocation, made
+//! outside of all locks.
+//!
+//! One is enough for all cases of a select, since one case alone gets a value.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::mem::MaybeUninit;
@@ -8,50 +10,76 @@ use std::ptr::NonNull;
 /// How many words lie in place.
 const WORDS: usize = 8;
 
+/// How much room is needed for any of several values.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    size: usize,
+    align: usize,
+}
+
+impl Room {
+    pub(super) const NONE: Room = Room { size: 0, align: 1 };
+
+    /// Enough for this, too.
+    #[inline]
+    pub(super) fn and(self, layout: Layout) -> Room {
+        Room {
+            size: self.size.max(layout.size()),
+            align: self.align.max(layout.align()),
+        }
+    }
+
+    fn fits_in_place(self) -> bool {
+        self.size <= size_of::<[u64; WORDS]>() && self.align <= align_of::<[u64; WORDS]>()
+    }
+}
+
 /// The room. It may be moved while no counterpart knows its address.
 pub(super) struct Slot {
     inline: MaybeUninit<[u64; WORDS]>,
-    layout: Layout,
     /// Where it lies, if not in place.
-    heap: Option<NonNull<()>>,
+    heap: Option<(NonNull<()>, Layout)>,
 }
 
 impl Slot {
-    pub(super) fn new(layout: Layout) -> Slot {
-        let fits = layout.size() <= size_of::<[u64; WORDS]>()
-            && layout.align() <= align_of::<[u64; WORDS]>();
-        let heap = (!fits).then(|| {
-            // SAFETY: what does not fit in place has a size: for an alignment alone,
-            // there is a byte.
-            let address = unsafe { alloc(non_empty(layout)) };
-            NonNull::new(address.cast()).unwrap_or_else(|| handle_alloc_error(layout))
-        });
+    #[inline]
+    pub(super) fn new(room: Room) -> Slot {
         Slot {
             inline: MaybeUninit::uninit(),
-            layout,
-            heap,
+            heap: match room.fits_in_place() {
+                true => None,
+                false => Some(allocate(room)),
+            },
         }
     }
 
-    /// Aligned, and so large, as the layout asked for.
+    /// Aligned, and so large, as was asked for.
+    #[inline]
     pub(super) fn address(&mut self) -> NonNull<()> {
-        self.heap.unwrap_or(NonNull::from(&mut self.inline).cast())
+        match self.heap {
+            Some((heap, _)) => heap,
+            None => NonNull::from(&mut self.inline).cast(),
+        }
     }
+}
+
+#[cold]
+fn allocate(room: Room) -> (NonNull<()>, Layout) {
+    // The allocator refuses what has no size, as what is aligned alone.
+    let layout = Layout::from_size_align(room.size.max(1), room.align);
+    let layout = layout.expect("the sizes of values leave room for their alignment");
+    // SAFETY: it has a size.
+    let address = unsafe { alloc(layout) };
+    let address = NonNull::new(address.cast()).unwrap_or_else(|| handle_alloc_error(layout));
+    (address, layout)
 }
 
 impl Drop for Slot {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(heap) = self.heap {
+        if let Some((heap, layout)) = self.heap {
             // SAFETY: allocated in `new`, with this layout.
-            unsafe { dealloc(heap.as_ptr().cast(), non_empty(self.layout)) };
+            unsafe { dealloc(heap.as_ptr().cast(), layout) };
         }
-    }
-}
-
-/// The allocator refuses what has no size.
-fn non_empty(layout: Layout) -> Layout {
-    match layout.size() {
-        0 => Layout::from_size_align(1, layout.align()).unwrap_or(layout),
-        _ => layout,
     }
 }

@@ -43,105 +43,53 @@ const MOST: usize = 65_531;
 
 /// How a wait ended.
 pub(super) enum Woken {
-    /// This case, by its place in the list, has got something.
-    Won(usize, Won, Slot),
+    /// This case, by its place in the list, has got something. A value is in the slot.
+    Won(usize, Won),
     /// Look again, at this case first.
     Look(Option<usize>),
     TimedOut,
 }
 
-/// What a party links into one channel, and where a value arrives.
-struct Entry {
-    node: Node,
-    slot: Slot,
+/// What a party links into each channel. They stay where they are.
+struct Nodes {
+    inline: [MaybeUninit<Node>; INLINE],
+    spilled: Vec<MaybeUninit<Node>>,
 }
 
-/// The entries of all cases; they stay where they are.
-struct Entries {
-    inline: [MaybeUninit<Entry>; INLINE],
-    spilled: Vec<Entry>,
-    count: usize,
-}
-
-impl Entries {
-    fn new() -> Entries {
-        Entries {
+impl Nodes {
+    #[inline]
+    fn for_cases(cases: &[Case<'_>]) -> Nodes {
+        let spilled = match cases.len() > INLINE {
+            true => Vec::from_iter(cases.iter().map(|_| MaybeUninit::uninit())),
+            false => Vec::new(),
+        };
+        Nodes {
             inline: [const { MaybeUninit::uninit() }; INLINE],
-            spilled: Vec::new(),
-            count: 0,
+            spilled,
         }
     }
 
-    /// Makes one for each case.
-    fn fill(&mut self, cases: &[Case<'_>]) {
-        self.spilled
-            .reserve_exact(cases.len().saturating_sub(INLINE));
-        for case in cases {
-            let entry = Entry {
-                node: Node::new(None, 0),
-                slot: Slot::new(case.layout()),
-            };
-            match self.inline.get_mut(self.count) {
-                Some(place) => drop(place.write(entry)),
-                None => self.spilled.push(entry),
-            }
-            self.count += 1;
-        }
-    }
-
-    fn addresses(&mut self) -> Addresses {
-        Addresses {
-            inline: NonNull::from(&mut self.inline).cast(),
-            spilled: NonNull::from(self.spilled.as_mut_slice()).cast(),
-        }
-    }
-}
-
-/// Where the entries lie. Counterparts touch an entry while its neighbours are linked or
-/// unlinked, so no reference is made to all of them.
-#[derive(Clone, Copy)]
-struct Addresses {
-    inline: NonNull<Entry>,
-    spilled: NonNull<Entry>,
-}
-
-impl Addresses {
-    /// # Safety
-    ///
-    /// There is an entry of this number.
-    unsafe fn entry(self, number: usize) -> NonNull<Entry> {
-        // SAFETY: the first few lie in place, and the others in the vector, in order.
-        unsafe {
-            match number < INLINE {
-                true => self.inline.add(number),
-                false => self.spilled.add(number - INLINE),
-            }
-        }
-    }
-
-    /// # Safety
-    ///
-    /// As for [`entry`](Addresses::entry).
-    unsafe fn node(self, number: usize) -> NonNull<Node> {
-        // SAFETY: the caller's contract; the address of a field is not null.
-        unsafe { NonNull::new_unchecked(&raw mut (*self.entry(number).as_ptr()).node) }
-    }
-}
-
-impl Drop for Entries {
-    fn drop(&mut self) {
-        for place in &mut self.inline[..self.count.min(INLINE)] {
-            // SAFETY: `fill` wrote the first `count`.
-            unsafe { place.assume_init_drop() };
+    /// Where they lie, one for each case. Counterparts touch one while its neighbours are
+    /// linked or unlinked, so no reference is made to all of them.
+    #[inline]
+    fn address(&mut self) -> NonNull<Node> {
+        match self.spilled.is_empty() {
+            true => NonNull::from(&mut self.inline).cast(),
+            false => NonNull::from(self.spilled.as_mut_slice()).cast(),
         }
     }
 }
 
 /// Waits until one of the cases has got something, or might; with `watches`, until one
-/// might, and takes nothing.
-#[cold]
+/// might, and takes nothing. The value that a receive gets goes into the slot, which has
+/// room for it.
 #[inline(never)]
-pub(super) fn wait(cases: &[Case<'_>], deadline: Option<Instant>, watches: bool) -> Woken {
+pub(super) fn wait(
+    cases: &[Case<'_>],
+    slot: &mut Slot,
+    deadline: Option<Instant>,
+    watches: bool,
+) -> Woken {
     assert!(
         cases.len() <= MOST,
         "a select waits for {MOST} operations at most"
@@ -157,16 +105,16 @@ pub(super) fn wait(cases: &[Case<'_>], deadline: Option<Instant>, watches: bool)
         deadline: if is_due_first { due } else { deadline },
         cancel: CancelMode::Deliver,
     };
-    let mut entries = Entries::new();
-    entries.fill(cases);
-    // From here on the entries are reached through these pointers only.
-    let entries = entries.addresses();
+    let place = (!watches).then(|| slot.address());
+    let mut nodes = Nodes::for_cases(cases);
+    // From here on the nodes are reached through this pointer only.
+    let nodes = nodes.address();
     let linked = Cell::new(0);
     let publish = |waiter: Waiter| {
         for (number, case) in cases.iter().enumerate() {
-            // SAFETY: there is one for each case. It stays in this frame until the node is
+            // SAFETY: there is one for each case. It stays in this frame until it is
             // unlinked below, or the party that claimed it has woken this one.
-            let is_linked = unsafe { link(case, entries.entry(number), number, waiter, watches) };
+            let is_linked = unsafe { link(case, nodes.add(number), number, waiter, place) };
             linked.set(number + 1);
             if !is_linked {
                 // SAFETY: the waiter was not taken back.
@@ -180,16 +128,25 @@ pub(super) fn wait(cases: &[Case<'_>], deadline: Option<Instant>, watches: bool)
     // SAFETY: every node is unlinked below. No lock is held. Neither function panics or
     // parks.
     let waited = unsafe { park(wait, publish, || ()) };
+    // The party that claimed this wait for a case has unlinked that one's node.
+    let woken_for = match waited {
+        Ok(Outcome::Woken(number)) => usize::from(number),
+        _ => usize::MAX,
+    };
     for (number, case) in cases.iter().enumerate().take(linked.get()) {
+        if number == woken_for {
+            continue;
+        }
         // SAFETY: there is one for each case. It went to this list only, if to any.
-        unsafe { case.unlink(entries.node(number), watches) };
+        unsafe { case.unlink(nodes.add(number), watches) };
     }
     match waited {
         Ok(Outcome::Woken(number)) => {
             let number = usize::from(number);
-            // SAFETY: no node is linked, so nobody else reaches the entry.
-            let entry = unsafe { entries.entry(number).as_mut() };
-            take(&cases[number], number, entry)
+            // SAFETY: no node is linked, so nobody else reaches it, and it was written when
+            // it was to be linked.
+            let message = unsafe { nodes.add(number).as_ref() }.message();
+            won(&cases[number], number, message)
         }
         Ok(Outcome::Closed) => Woken::Look(None),
         Ok(Outcome::TimedOut) if is_due_first => Woken::Look(None),
@@ -198,28 +155,24 @@ pub(super) fn wait(cases: &[Case<'_>], deadline: Option<Instant>, watches: bool)
     }
 }
 
-/// Links a party to one case. False if that is ready.
+/// Links a party to one case; without a place for a value it watches. False if that is
+/// ready.
 ///
 /// # Safety
 ///
-/// The entry is linked nowhere, and stays until it is unlinked or its claimed party woken.
+/// The node is linked nowhere, and stays until it is unlinked or its claimed party woken;
+/// so does the place.
+#[inline]
 unsafe fn link(
     case: &Case<'_>,
-    entry: NonNull<Entry>,
+    node: NonNull<Node>,
     number: usize,
     waiter: Waiter,
-    watches: bool,
+    place: Option<NonNull<()>>,
 ) -> bool {
+    let (watches, place) = (place.is_none(), place.filter(|_| !case.sends()));
     // SAFETY: it is the caller's, who links it now.
-    let node = unsafe {
-        let entry = &mut *entry.as_ptr();
-        let place = (!watches && !case.sends()).then(|| entry.slot.address());
-        if let Some(place) = place {
-            case.empty(place);
-        }
-        entry.node = Node::new(place, number as u16);
-        NonNull::from(&mut entry.node)
-    };
+    unsafe { node.write(Node::new(place, number as u16)) };
     // SAFETY: the caller's contract.
     match unsafe { case.link(node, waiter, watches) } {
         Some(told) => {
@@ -235,8 +188,8 @@ unsafe fn link(
 }
 
 /// What the party that claimed this wait for a case has left.
-fn take(case: &Case<'_>, number: usize, entry: &mut Entry) -> Woken {
-    let won = match (entry.node.message(), case.sends()) {
+fn won(case: &Case<'_>, number: usize, message: Message) -> Woken {
+    let won = match (message, case.sends()) {
         (Message::Done, false) => Won::Value,
         (Message::Room, true) => Won::Promise(Promise::Room),
         (Message::Partner(receiver), true) => {
@@ -247,6 +200,5 @@ fn take(case: &Case<'_>, number: usize, entry: &mut Entry) -> Woken {
         (Message::Abandoned, _) => return Woken::Look(None),
         _ => return Woken::Look(Some(number)),
     };
-    let slot = std::mem::replace(&mut entry.slot, Slot::new(std::alloc::Layout::new::<()>()));
-    Woken::Won(number, won, slot)
+    Woken::Won(number, won)
 }
