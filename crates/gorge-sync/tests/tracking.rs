@@ -8,7 +8,7 @@ use gorge_sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockUpgradableReadGuard, 
 use std::mem;
 use std::process::Command;
 use std::sync::Arc;
-use std::{env, thread};
+use std::{env, panic, thread};
 
 const CASE: &str = "GORGE_TRACKING_CASE";
 
@@ -198,6 +198,37 @@ fn who_waits_for_a_condition_holds_no_lock() {
             });
         });
         assert_eq!(locks::holders(address), []);
+    });
+}
+
+#[test]
+fn who_may_not_wait_with_a_second_mutex_holds_it_still() {
+    in_each_placement(|runtime| {
+        let (mutexes, condvar) = ([Mutex::new(false), Mutex::new(false)], Condvar::new());
+        // SAFETY: only its address is asked for.
+        let address = std::ptr::from_ref(unsafe { mutexes[1].raw() }).addr();
+        runtime.run(|| {
+            goroutine::scope(|scope| {
+                let waiter = scope.spawn(|| {
+                    let mut guard = mutexes[0].lock();
+                    *guard = true;
+                    condvar.wait(&mut guard);
+                });
+                while !*mutexes[0].lock() {
+                    gorge_runtime::yield_now();
+                }
+                let mut guard = mutexes[1].lock();
+                let refused = panic::catch_unwind(panic::AssertUnwindSafe(|| {
+                    condvar.wait(&mut guard);
+                }));
+                assert!(refused.is_err());
+                assert_eq!(locks::holders(address).len(), 1);
+                drop(guard);
+                assert_eq!(locks::holders(address), []);
+                assert!(condvar.notify_one());
+                waiter.join().expect("it was told");
+            });
+        });
     });
 }
 

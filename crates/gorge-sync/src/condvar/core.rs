@@ -104,13 +104,15 @@ impl Core {
     /// Releases the mutex, which the caller holds, waits, and acquires it again.
     #[track_caller]
     pub(super) fn wait(&self, mutex: &RawMutex, deadline: Option<Instant>) -> Ended {
+        // Not under the lock: to take notes may allocate, and locks one of its own.
+        mutex.tracked().lets_go();
         let locked = Locked::new(self);
         if !locked.admits(mutex) {
             drop(locked);
+            mutex.tracked().has();
             panic!("Condvar: attempted to use a condition variable with more than one mutex");
         }
         let began = profile::wait_begins();
-        mutex.tracked().lets_go();
         let ended = self.wait_admitted(locked, mutex, deadline);
         mutex.tracked().has();
         profile::wait_ended(began, WaitReason::Condvar, ptr::from_ref(self).addr());
