@@ -157,10 +157,8 @@ impl Registry {
         let held = self.held_by.get(party).into_iter().flatten().copied();
         let is_shared_twice = |held: usize| {
             let is_own_and_shared = |hold: &Hold| hold.party == *party && hold.mode == Mode::Shared;
-            let holds = self.holds.get(&held).into_iter().flatten();
-            held == lock
-                && mode == Mode::Shared
-                && holds.filter(|it| is_own_and_shared(it)).count() > 0
+            let mut holds = self.holds.get(&held).into_iter().flatten();
+            held == lock && mode == Mode::Shared && holds.any(is_own_and_shared)
         };
         held.filter(|&held| !self.order.has(held, lock) && !is_shared_twice(held))
             .collect()
