@@ -19,6 +19,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// Waits until the runtime's goroutine waits.
+fn until_it_waits(runtime: &Runtime) {
+    let waits = || {
+        let dump = runtime.dump_states();
+        let mut goroutines = dump.goroutines().iter();
+        goroutines.any(|it| it.state.is_waiting())
+    };
+    while !waits() {
+        yield_now();
+    }
+}
+
 #[test]
 fn a_ready_case_is_done_and_the_others_are_not() {
     let (s1, r1) = unbounded::<i32>();
@@ -131,18 +143,17 @@ fn closed_channels_are_ready_with_an_error() {
         recv(nothing) -> _ => unreachable!(),
     }
     // While it waits.
+    let runtime = Runtime::builder().max_procs(1).build().unwrap();
     let (s, r) = bounded::<i32>(0);
-    thread::scope(|threads| {
-        let waits = threads.spawn(|| {
-            select! {
-                recv(r) -> value => value,
-                recv(nothing) -> value => value,
-            }
-        });
-        thread::sleep(Duration::from_millis(5));
-        drop(s);
-        assert_eq!(waits.join().unwrap(), Err(RecvError));
+    let waits = runtime.go(move || {
+        select! {
+            recv(r) -> value => value,
+            recv(nothing) -> value => value,
+        }
     });
+    until_it_waits(&runtime);
+    drop(s);
+    assert_eq!(waits.join().unwrap(), Err(RecvError));
 }
 
 #[test]
@@ -196,17 +207,21 @@ fn the_first_ready_case_wins_where_that_is_asked_for() {
 fn ready_names_a_case_and_does_nothing() {
     let (s1, r1) = bounded::<i32>(0);
     let (s2, r2) = bounded::<i32>(1);
-    let mut select = Select::new();
-    let first = select.recv(&r1);
-    let second = select.recv(&r2);
-    thread::scope(|threads| {
-        threads.spawn(|| {
-            thread::sleep(Duration::from_millis(2));
-            s2.send(1).unwrap();
-        });
+    let runtime = Runtime::builder().max_procs(1).build().unwrap();
+    let (their_r1, their_r2) = (r1.clone(), r2.clone());
+    let waits = runtime.go(move || {
+        let mut select = Select::new();
+        select.recv(&their_r1);
+        let second = select.recv(&their_r2);
         assert_eq!(select.ready(), second);
     });
+    until_it_waits(&runtime);
+    s2.send(1).unwrap();
+    waits.join().unwrap();
     assert_eq!(r2.try_recv(), Ok(1));
+    let mut select = Select::new();
+    let first = select.recv(&r1);
+    select.recv(&r2);
     thread::scope(|threads| {
         let sender = threads.spawn(|| s1.send(2));
         assert_eq!(select.ready(), first);

@@ -8,12 +8,11 @@
 use gorge_runtime::{Runtime, go, goroutine, yield_now};
 use std::env;
 use std::hint::black_box;
-use std::io::Read as _;
+use std::io::{PipeWriter, Read as _};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
 use std::thread;
-use std::time::Duration;
 
 const CASE: &str = "GORGE_SIGQUIT_CASE";
 
@@ -192,6 +191,28 @@ fn frames_are_left_out_on_request() {
     assert!(!text.contains("waits_for_ever\n"), "{text}");
 }
 
+/// Whether a write would find room in the pipe.
+fn has_room(writer: &PipeWriter) -> bool {
+    let mut writer = libc::pollfd {
+        fd: writer.as_raw_fd(),
+        events: libc::POLLOUT,
+        revents: 0,
+    };
+    // SAFETY: one descriptor, which is open, for the time of the call.
+    let ready = unsafe { libc::poll(&raw mut writer, 1, 0) };
+    assert!(ready >= 0);
+    ready > 0
+}
+
+/// Whether the process has a thread of this name that sleeps.
+fn sleeps(process: u32, thread: &str) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("it is there");
+    tasks
+        .flatten()
+        .flat_map(|task| std::fs::read_to_string(task.path().join("stat")))
+        .any(|stat| stat.contains(&format!("({thread}) S ")))
+}
+
 #[test]
 fn a_dump_is_complete_where_standard_error_does_not_block() {
     let (mut reader, writer) = std::io::pipe().expect("a pipe");
@@ -200,11 +221,16 @@ fn a_dump_is_complete_where_standard_error_does_not_block() {
     assert_eq!(changed, 0);
     let mut child = {
         let mut command = command("many", "none");
-        command.stdout(Stdio::null()).stderr(writer);
+        let theirs = writer.try_clone().expect("a descriptor");
+        command.stdout(Stdio::null()).stderr(theirs);
         command.spawn().expect("it starts")
     };
-    // The pipe gets full before anybody reads.
-    thread::sleep(Duration::from_millis(500));
+    // The pipe gets full before anybody reads, and the writer waits for room.
+    while has_room(&writer) || !sleeps(child.id(), "gorge-sigquit") {
+        assert!(child.try_wait().expect("it is ours").is_none());
+        thread::yield_now();
+    }
+    drop(writer);
     let mut text = String::new();
     reader.read_to_string(&mut text).expect("text");
     assert_eq!(child.wait().expect("it ends").code(), Some(2));
