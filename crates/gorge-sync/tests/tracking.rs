@@ -251,6 +251,29 @@ fn threads_have_their_part() {
 }
 
 #[test]
+fn goroutines_of_two_runtimes_are_two_though_their_numbers_are_one() {
+    let [a, b] = locks();
+    // SAFETY: only its address is asked for.
+    let address = std::ptr::from_ref(unsafe { a.raw() }).addr();
+    let holders = [runtime(false), runtime(true)].map(|runtime| {
+        let guard = runtime.go(|| a.lock()).join().expect("it locked");
+        let [holder] = &locks::holders(address)[..] else {
+            panic!("it has one holder");
+        };
+        // The other goroutine that was the first of its runtime holds nothing.
+        let other = self::runtime(false);
+        other.go(|| drop(b.lock())).join().expect("it locked");
+        other.go(|| drop(b.lock())).join().expect("it locked");
+        drop(guard);
+        holder.clone()
+    });
+    assert_eq!(holders[0].to_string(), holders[1].to_string());
+    assert_ne!(holders[0], holders[1]);
+    named(&runtime(false), "backwards", || take_both(b, a));
+    assert!(rings_of(a).is_empty());
+}
+
+#[test]
 fn a_dump_names_the_holder() {
     in_each_placement(|runtime| {
         let mutex = Arc::new(Mutex::new(()));

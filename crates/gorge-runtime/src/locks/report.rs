@@ -22,6 +22,8 @@ pub enum Party {
         id: GoroutineId,
         /// Its name, if it was given one.
         name: Option<Arc<str>>,
+        /// Its runtime, among those of the process: each numbers its own goroutines.
+        runtime: u64,
     },
     /// An OS thread, outside of goroutines.
     #[non_exhaustive]
@@ -38,8 +40,11 @@ impl Party {
     pub(super) fn current() -> Party {
         if current::goroutine().is_some() {
             let own = goroutine::current();
-            let name = own.name().map(Arc::from);
-            return Party::Goroutine { id: own.id(), name };
+            return Party::Goroutine {
+                id: own.id(),
+                name: own.name().map(Arc::from),
+                runtime: current::runtime().map_or(0, |runtime| runtime.number),
+            };
         }
         let own = thread::current();
         let name = own.name().map(Arc::from);
@@ -50,7 +55,14 @@ impl Party {
 impl PartialEq for Party {
     fn eq(&self, other: &Party) -> bool {
         match (self, other) {
-            (Party::Goroutine { id: a, .. }, Party::Goroutine { id: b, .. }) => a == b,
+            (
+                Party::Goroutine { id: a, runtime, .. },
+                Party::Goroutine {
+                    id: b,
+                    runtime: other,
+                    ..
+                },
+            ) => (a, runtime) == (b, other),
             (Party::Thread { id: a, .. }, Party::Thread { id: b, .. }) => a == b,
             _ => false,
         }
@@ -62,7 +74,7 @@ impl Eq for Party {}
 impl Hash for Party {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {
-            Party::Goroutine { id, .. } => id.hash(state),
+            Party::Goroutine { id, runtime, .. } => (id, runtime).hash(state),
             Party::Thread { id, .. } => id.hash(state),
         }
     }
@@ -71,7 +83,7 @@ impl Hash for Party {
 impl fmt::Display for Party {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {
-            Party::Goroutine { id, name } => {
+            Party::Goroutine { id, name, .. } => {
                 write!(f, "goroutine {id}")?;
                 name
             }

@@ -65,6 +65,8 @@ pub(crate) enum End {
 /// See the module's description.
 pub(crate) struct Shared {
     pub(crate) config: Config,
+    /// No other runtime of the process has it, nor had.
+    pub(crate) number: u64,
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) blocking: BlockingPool,
@@ -89,6 +91,8 @@ pub(crate) struct Shared {
     this: Weak<Shared>,
 }
 
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
+
 impl Shared {
     pub(crate) fn new(config: Config) -> Result<Arc<Shared>, StackError> {
         let stacks = if config.protected_guards {
@@ -98,6 +102,7 @@ impl Shared {
         };
         let threads = Arc::new(OwnThreads::default());
         Ok(Arc::new_cyclic(|this| Shared {
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             store: Store::default(),
             clock: Clock::start(config.simulated),
             netpoll: Netpoll::default(),
