@@ -13,6 +13,7 @@ mod bit_lock;
 #[path = "../tests/common/mod.rs"]
 mod common;
 mod condvar;
+mod guarded;
 mod mutex;
 mod once;
 #[cfg(not(gorge_loom))]

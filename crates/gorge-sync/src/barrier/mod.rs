@@ -25,13 +25,12 @@
 #[cfg(all(test, gorge_loom))]
 mod loom;
 
+use crate::guarded::{Guarded, Locked};
 use crate::queue::{Claimed, Node, Queue};
 use gorge_runtime::cancel;
 use gorge_runtime::park::{self, CancelMode, Outcome, Refused, Wait, WaitReason, Waiter};
 use gorge_runtime::preempt;
-use gorge_runtime::primitive::{RawLock, UnsafeCell};
 use gorge_runtime::profile;
-use std::cell::Cell;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -68,9 +67,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 /// ```
 pub struct Barrier {
     parties: usize,
-    lock: RawLock,
-    /// Under the lock.
-    generation: UnsafeCell<Generation>,
+    generation: Guarded<Generation>,
 }
 
 /// Who has arrived since the last completion.
@@ -82,8 +79,6 @@ struct Generation {
 /// What [`Barrier::wait`] returns: whether this party is its generation's leader.
 pub struct BarrierWaitResult(bool);
 
-// SAFETY: the generation is touched under the lock only, and may be sent.
-unsafe impl Sync for Barrier {}
 impl UnwindSafe for Barrier {}
 // What is under the lock is whole whenever the lock is free.
 impl RefUnwindSafe for Barrier {}
@@ -99,8 +94,7 @@ impl Barrier {
     pub const fn new(n: usize) -> Barrier {
         Barrier {
             parties: n,
-            lock: RawLock::new(),
-            generation: UnsafeCell::new(Generation::new()),
+            generation: Guarded::new(Generation::new()),
         }
     }
 
@@ -110,8 +104,7 @@ impl Barrier {
     pub fn new(n: usize) -> Barrier {
         Barrier {
             parties: n,
-            lock: RawLock::new(),
-            generation: UnsafeCell::new(Generation::new()),
+            generation: Guarded::new(Generation::new()),
         }
     }
 
@@ -143,7 +136,7 @@ impl Barrier {
 
     /// Waits for the others; returns whether the caller was the last.
     fn arrive(&self) -> Result<bool, Cancelled> {
-        let locked = Locked::new(self);
+        let locked = self.generation.lock();
         let last = locked.edit(|generation| generation.arrived + 1 >= self.parties);
         if last {
             let claimed = locked.edit(Generation::complete);
@@ -158,7 +151,7 @@ impl Barrier {
         waited.map(|()| false)
     }
 
-    fn queue_up(&self, locked: Locked<'_>) -> Result<(), Cancelled> {
+    fn queue_up(&self, locked: Locked<'_, Generation>) -> Result<(), Cancelled> {
         let wait = Wait {
             reason: WaitReason::Barrier,
             object: std::ptr::from_ref(self).addr(),
@@ -192,7 +185,7 @@ impl Barrier {
     /// the generation was complete before.
     #[cold]
     fn leave(&self, node: &Node) -> bool {
-        Locked::new(self).edit(|generation| {
+        self.generation.lock().edit(|generation| {
             // SAFETY: the node was queued here, and its wait is over.
             let was_queued = unsafe { generation.queue.remove(node) };
             if was_queued {
@@ -215,44 +208,6 @@ impl Generation {
     fn complete(&mut self) -> Claimed {
         self.arrived = 0;
         self.queue.claim_all(Outcome::Woken(0))
-    }
-}
-
-/// The lock, held.
-struct Locked<'a> {
-    barrier: &'a Barrier,
-    ended: Cell<bool>,
-}
-
-impl<'a> Locked<'a> {
-    fn new(barrier: &'a Barrier) -> Locked<'a> {
-        barrier.lock.lock();
-        Locked {
-            barrier,
-            ended: Cell::new(false),
-        }
-    }
-
-    fn edit<R>(&self, f: impl FnOnce(&mut Generation) -> R) -> R {
-        // SAFETY: the lock is held, by this party only, and `f` is not nested.
-        self.barrier
-            .generation
-            .with_mut(|generation| f(unsafe { &mut *generation }))
-    }
-
-    /// Unlocks, once; from the commit callback, if the party parks.
-    fn unlock(&self) {
-        if !self.ended.replace(true) {
-            // SAFETY: locked in `new` and not unlocked since. The barrier
-            // outlives the call: whoever operates on it borrows it.
-            unsafe { self.barrier.lock.unlock() };
-        }
-    }
-}
-
-impl Drop for Locked<'_> {
-    fn drop(&mut self) {
-        self.unlock();
     }
 }
 

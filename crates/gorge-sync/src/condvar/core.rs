@@ -49,13 +49,12 @@
     reason = "the seam's atomics are std's, but under loom"
 )]
 
+use crate::guarded::{Guarded, Locked};
 use crate::mutex::RawMutex;
 use crate::queue::{Node, Queue};
 use gorge_runtime::park::{self, CancelMode, Outcome, Refused, Wait, WaitReason, Waiter};
 use gorge_runtime::primitive::atomic::{AtomicPtr, Ordering};
-use gorge_runtime::primitive::{RawLock, UnsafeCell};
 use gorge_runtime::profile;
-use std::cell::Cell;
 use std::ptr;
 use std::time::Instant;
 
@@ -64,13 +63,8 @@ pub(super) struct Core {
     /// With which mutex those in the queue wait; null when it is empty. Changed
     /// under the lock only.
     mutex: AtomicPtr<RawMutex>,
-    lock: RawLock,
-    /// Under the lock.
-    queue: UnsafeCell<Queue>,
+    queue: Guarded<Queue>,
 }
-
-// SAFETY: the queue is touched under the lock only, and may be sent.
-unsafe impl Sync for Core {}
 
 /// How a wait ended. The caller has the mutex, in every case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +81,7 @@ impl Core {
     pub(super) const fn new() -> Core {
         Core {
             mutex: AtomicPtr::new(ptr::null_mut()),
-            lock: RawLock::new(),
-            queue: UnsafeCell::new(Queue::new()),
+            queue: Guarded::new(Queue::new()),
         }
     }
 
@@ -96,8 +89,7 @@ impl Core {
     pub(super) fn new() -> Core {
         Core {
             mutex: AtomicPtr::new(ptr::null_mut()),
-            lock: RawLock::new(),
-            queue: UnsafeCell::new(Queue::new()),
+            queue: Guarded::new(Queue::new()),
         }
     }
 
@@ -106,8 +98,8 @@ impl Core {
     pub(super) fn wait(&self, mutex: &RawMutex, deadline: Option<Instant>) -> Ended {
         // Not under the lock: to take notes may allocate, and locks one of its own.
         mutex.tracked().lets_go();
-        let locked = Locked::new(self);
-        if !locked.admits(mutex) {
+        let locked = self.queue.lock();
+        if !self.admits(&locked, mutex) {
             drop(locked);
             mutex.tracked().has();
             panic!("Condvar: attempted to use a condition variable with more than one mutex");
@@ -121,7 +113,7 @@ impl Core {
 
     fn wait_admitted(
         &self,
-        locked: Locked<'_>,
+        locked: Locked<'_, Queue>,
         mutex: &RawMutex,
         deadline: Option<Instant>,
     ) -> Ended {
@@ -180,11 +172,11 @@ impl Core {
 
     #[cold]
     fn notify_slow(&self, most: usize) -> usize {
-        let locked = Locked::new(self);
+        let locked = self.queue.lock();
         // Relaxed: stored under the lock.
         let mutex = self.mutex.load(Ordering::Relaxed);
         let (waiters, count) = locked.edit(|queue| queue.take_waiting(most));
-        locked.forget_mutex_if_empty();
+        self.forget_mutex_if_empty(&locked);
         let first = if count > 0 {
             // SAFETY: it is alive, because there was a waiter to whom it is lent
             // until that one leaves here, which takes the lock, or is woken from
@@ -204,69 +196,33 @@ impl Core {
     /// back. False if it was notified before, and is the mutex's.
     #[cold]
     fn leave(&self, node: &Node) -> bool {
-        let locked = Locked::new(self);
+        let locked = self.queue.lock();
         if node.is_passed_on() {
             return false;
         }
         // SAFETY: the node was queued here, and not passed on; its wait is over.
         locked.edit(|queue| unsafe { queue.remove(node) });
-        locked.forget_mutex_if_empty();
+        self.forget_mutex_if_empty(&locked);
         true
+    }
+
+    /// Whether somebody may wait with this mutex: nobody does with another.
+    fn admits(&self, _: &Locked<'_, Queue>, mutex: &RawMutex) -> bool {
+        // Relaxed: stored under the lock.
+        let known = self.mutex.load(Ordering::Relaxed);
+        known.is_null() || ptr::eq(known, mutex)
+    }
+
+    fn forget_mutex_if_empty(&self, locked: &Locked<'_, Queue>) {
+        if locked.edit(|queue| queue.is_empty()) {
+            // Relaxed: as in `notify`.
+            self.mutex.store(ptr::null_mut(), Ordering::Relaxed);
+        }
     }
 
     /// How many wait here, not counting those who were notified.
     #[cfg(test)]
     pub(super) fn queued(&self) -> usize {
-        Locked::new(self).edit(|queue| queue.len())
-    }
-}
-
-/// The lock, held.
-struct Locked<'a> {
-    core: &'a Core,
-    ended: Cell<bool>,
-}
-
-impl<'a> Locked<'a> {
-    fn new(core: &'a Core) -> Locked<'a> {
-        core.lock.lock();
-        Locked {
-            core,
-            ended: Cell::new(false),
-        }
-    }
-
-    fn edit<R>(&self, f: impl FnOnce(&mut Queue) -> R) -> R {
-        // SAFETY: the lock is held, by this party only, and `f` is not nested.
-        self.core.queue.with_mut(|queue| f(unsafe { &mut *queue }))
-    }
-
-    /// Whether somebody may wait with this mutex: nobody does with another.
-    fn admits(&self, mutex: &RawMutex) -> bool {
-        // Relaxed: stored under the lock.
-        let known = self.core.mutex.load(Ordering::Relaxed);
-        known.is_null() || ptr::eq(known, mutex)
-    }
-
-    fn forget_mutex_if_empty(&self) {
-        if self.edit(|queue| queue.is_empty()) {
-            // Relaxed: as in `notify`.
-            self.core.mutex.store(ptr::null_mut(), Ordering::Relaxed);
-        }
-    }
-
-    /// Unlocks, once; from the commit callback, if the party parks.
-    fn unlock(&self) {
-        if !self.ended.replace(true) {
-            // SAFETY: locked in `new` and not unlocked since. The core outlives
-            // the call: whoever operates on it borrows it.
-            unsafe { self.core.lock.unlock() };
-        }
-    }
-}
-
-impl Drop for Locked<'_> {
-    fn drop(&mut self) {
-        self.unlock();
+        self.queue.lock().edit(|queue| queue.len())
     }
 }

@@ -30,14 +30,12 @@
     reason = "the seam's atomics are std's, but under loom"
 )]
 
+use crate::guarded::{Guarded, Locked};
 use crate::queue::{Claimed, Node, Queue};
 use gorge_runtime::park::{self, CancelMode, Outcome, Refused, Wait, WaitReason, Waiter};
 use gorge_runtime::preempt;
-use gorge_runtime::primitive::RawLock;
-use gorge_runtime::primitive::UnsafeCell;
 use gorge_runtime::primitive::atomic::{AtomicU64, Ordering};
 use gorge_runtime::profile;
-use std::cell::Cell;
 use std::time::Instant;
 
 const ONE: u64 = 1 << 32;
@@ -60,20 +58,14 @@ pub(super) struct Cancelled;
 /// What the clones of a wait group share.
 pub(super) struct Core {
     state: AtomicU64,
-    lock: RawLock,
-    /// Under the lock.
-    queue: UnsafeCell<Queue>,
+    queue: Guarded<Queue>,
 }
-
-// SAFETY: the queue is touched under the lock only, and may be sent.
-unsafe impl Sync for Core {}
 
 impl Core {
     pub(super) fn new() -> Core {
         Core {
             state: AtomicU64::new(0),
-            lock: RawLock::new(),
-            queue: UnsafeCell::new(Queue::default()),
+            queue: Guarded::new(Queue::default()),
         }
     }
 
@@ -121,7 +113,7 @@ impl Core {
     #[cold]
     #[track_caller]
     fn done_under_lock(&self) {
-        let locked = Locked::new(self);
+        let locked = self.queue.lock();
         let mut state = self.state.load(Ordering::Relaxed);
         let claimed = loop {
             let last = counter_of(state) == 1;
@@ -180,7 +172,7 @@ impl Core {
         };
         // SAFETY: the waiter is taken back as said above. `commit` unlocks the
         // only lock held, and neither panics nor parks.
-        let outcome = unsafe { park::park(wait, publish, || registration.commit()) };
+        let outcome = unsafe { park::park(wait, publish, || registration.locked.unlock()) };
         match outcome {
             Ok(Outcome::Woken(_) | Outcome::Closed) => Ok(true),
             Ok(Outcome::TimedOut) => Ok(!self.leave(&node)),
@@ -195,7 +187,7 @@ impl Core {
 
     /// Locks, and counts a waiter; or finds the counter at zero.
     fn register(&self) -> Option<Registration<'_>> {
-        let locked = Locked::new(self);
+        let locked = self.queue.lock();
         // Acquire, here and on failure: as in `wait`.
         let mut state = self.state.load(Ordering::Acquire);
         while counter_of(state) != 0 {
@@ -206,10 +198,7 @@ impl Core {
                 Ordering::Acquire,
             ) {
                 Ok(_) => {
-                    return Some(Registration {
-                        locked,
-                        committed: Cell::new(false),
-                    });
+                    return Some(Registration { core: self, locked });
                 }
                 Err(changed) => state = changed,
             }
@@ -221,7 +210,7 @@ impl Core {
     /// back. False if the counter had reached zero before.
     #[cold]
     fn leave(&self, node: &Node) -> bool {
-        let locked = Locked::new(self);
+        let locked = self.queue.lock();
         // SAFETY: the node was queued here, and its wait is over.
         let was_queued = locked.edit(|queue| unsafe { queue.remove(node) });
         if was_queued {
@@ -248,63 +237,17 @@ fn panic_negative() -> ! {
     panic!("WaitGroup: negative counter: done() was called more often than add() counted");
 }
 
-/// The lock, held.
-struct Locked<'a> {
-    core: &'a Core,
-    ended: Cell<bool>,
-}
-
-impl<'a> Locked<'a> {
-    fn new(core: &'a Core) -> Locked<'a> {
-        core.lock.lock();
-        Locked {
-            core,
-            ended: Cell::new(false),
-        }
-    }
-
-    fn edit<R>(&self, f: impl FnOnce(&mut Queue) -> R) -> R {
-        // SAFETY: the lock is held, by this party only, and `f` is not nested.
-        self.core.queue.with_mut(|queue| f(unsafe { &mut *queue }))
-    }
-
-    /// Unlocks, once; from the commit callback, if the party parks.
-    fn unlock(&self) {
-        if !self.ended.replace(true) {
-            // SAFETY: locked in `new` and not unlocked since. The core outlives
-            // the call: whoever operates on it borrows it.
-            unsafe { self.core.lock.unlock() };
-        }
-    }
-}
-
-impl Drop for Locked<'_> {
-    fn drop(&mut self) {
-        self.unlock();
-    }
-}
-
 /// A waiter that is counted and not yet queued, with the lock held. Dropped
 /// before the commit, it undoes both: the park was refused, or panicked.
 struct Registration<'a> {
-    locked: Locked<'a>,
-    committed: Cell<bool>,
-}
-
-impl Registration<'_> {
-    fn commit(&self) {
-        self.committed.set(true);
-        self.locked.unlock();
-    }
+    core: &'a Core,
+    locked: Locked<'a, Queue>,
 }
 
 impl Drop for Registration<'_> {
     fn drop(&mut self) {
-        if !self.committed.get() {
-            self.locked
-                .core
-                .state
-                .fetch_sub(ONE_WAITER, Ordering::Relaxed);
+        if !self.locked.has_ended() {
+            self.core.state.fetch_sub(ONE_WAITER, Ordering::Relaxed);
         }
     }
 }
