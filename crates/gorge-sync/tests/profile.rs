@@ -10,7 +10,7 @@ mod common;
 use common::{Setting, for_each_setting};
 use gorge_runtime::park::WaitReason;
 use gorge_runtime::profile::{Blocked, set_block_hook};
-use gorge_sync::{Mutex, Semaphore, WaitGroup};
+use gorge_sync::{Mutex, OnceLock, Semaphore, WaitGroup};
 use std::sync::Arc;
 use std::sync::Mutex as StdMutex;
 use std::time::Duration;
@@ -50,6 +50,29 @@ fn contend(setting: Setting, mutex: &Arc<Mutex<i32>>) {
     waiter.join();
 }
 
+/// Somebody waits for a value that the caller writes. The address by which the hook
+/// knows that, if it was told: who comes late finds the value, and does not wait.
+fn await_value(setting: Setting) -> Option<usize> {
+    let value = Arc::new(OnceLock::new());
+    let (theirs, comes) = (value.clone(), WaitGroup::new());
+    comes.add(1);
+    let announces = comes.clone();
+    let waiter = setting.start(move || {
+        announces.done();
+        *theirs.wait()
+    });
+    comes.wait();
+    setting.pause();
+    assert_eq!(value.set(1), Ok(()));
+    assert_eq!(waiter.join(), 1);
+    let start = Arc::as_ptr(&value).addr();
+    let end = start + size_of_val(&*value);
+    let told = TOLD.lock().expect("not poisoned");
+    let told = told.iter().filter(|it| it.reason == WaitReason::Once);
+    let mut objects = told.map(|it| it.object);
+    objects.find(|object| (start..end).contains(object))
+}
+
 fn told(reason: WaitReason, object: usize) -> usize {
     let told = TOLD.lock().expect("not poisoned");
     let is_it = |it: &&Blocked| it.reason == reason && it.object == object && !it.waited.is_zero();
@@ -75,6 +98,9 @@ fn the_hook_is_told_of_every_wait_and_its_panics_lose_nothing() {
         assert!(refused.is_err());
         let object = std::ptr::from_ref(&semaphore).addr();
         assert!(told(WaitReason::Semaphore, object) >= 1);
+
+        let object = (0..100_000).find_map(|_| await_value(setting));
+        assert!(told(WaitReason::Once, object.expect("one has waited")) >= 1);
 
         let replaced = set_block_hook(Some(panics));
         assert!(replaced.is_some());

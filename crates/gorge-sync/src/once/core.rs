@@ -17,12 +17,13 @@
     reason = "the seam's atomics are std's, but under loom"
 )]
 
+use crate::guarded::{Guarded, Locked};
 use crate::queue::{Node, Queue};
 use gorge_runtime::cancel;
 use gorge_runtime::park::{self, CancelMode, Outcome, Refused, Wait, WaitReason, Waiter};
 use gorge_runtime::primitive::atomic::{AtomicU8, Ordering};
-use gorge_runtime::primitive::{RawLock, UnsafeCell};
 use gorge_runtime::profile;
+use std::time::Instant;
 
 /// Nobody has run it, or whoever did was cancelled.
 pub(super) const NEW: u8 = 0;
@@ -41,21 +42,15 @@ pub(super) struct Cancelled;
 pub(super) struct Core {
     /// Changed under the lock only.
     state: AtomicU8,
-    lock: RawLock,
-    /// Under the lock.
-    queue: UnsafeCell<Queue>,
+    queue: Guarded<Queue>,
 }
-
-// SAFETY: the queue is touched under the lock only, and may be sent.
-unsafe impl Sync for Core {}
 
 impl Core {
     #[cfg(not(gorge_loom))]
     pub(super) const fn new() -> Core {
         Core {
             state: AtomicU8::new(NEW),
-            lock: RawLock::new(),
-            queue: UnsafeCell::new(Queue::new()),
+            queue: Guarded::new(Queue::new()),
         }
     }
 
@@ -63,8 +58,7 @@ impl Core {
     pub(super) fn new() -> Core {
         Core {
             state: AtomicU8::new(NEW),
-            lock: RawLock::new(),
-            queue: UnsafeCell::new(Queue::new()),
+            queue: Guarded::new(Queue::new()),
         }
     }
 
@@ -82,51 +76,57 @@ impl Core {
     pub(super) fn begin(&self, takes_poisoned: bool) -> u8 {
         let node = Node::new();
         let mut began = None;
-        loop {
-            self.lock.lock();
+        let state = loop {
+            let locked = self.queue.lock();
             // Relaxed: written under the lock.
-            match self.state.load(Ordering::Relaxed) {
-                RUNNING => {
-                    began = began.or_else(profile::wait_begins);
-                    let waited = self.wait(&node, CancelMode::Withhold);
-                    if waited == Err(Cancelled) {
-                        cancel::deliver();
-                    }
+            let state = self.state.load(Ordering::Relaxed);
+            if state != RUNNING {
+                if state == NEW || (state == POISONED && takes_poisoned) {
+                    self.state.store(RUNNING, Ordering::Relaxed);
                 }
-                state => {
-                    if state == NEW || (state == POISONED && takes_poisoned) {
-                        self.state.store(RUNNING, Ordering::Relaxed);
-                    }
-                    // SAFETY: locked above.
-                    unsafe { self.lock.unlock() };
-                    let object = std::ptr::from_ref(self).addr();
-                    profile::wait_ended(began, WaitReason::Once, object);
-                    return state;
-                }
+                break state;
             }
-        }
+            began = began.or_else(profile::wait_begins);
+            if self.wait(locked, &node, CancelMode::Withhold) == Err(Cancelled) {
+                cancel::deliver();
+            }
+        };
+        self.wait_ended(began);
+        state
     }
 
     /// Waits until it is done, whoever runs it and whenever.
     #[cold]
     pub(super) fn await_done(&self) -> Result<(), Cancelled> {
         let node = Node::new();
-        loop {
-            self.lock.lock();
+        let mut began = None;
+        let done = loop {
+            let locked = self.queue.lock();
             // Acquire: as in `state`.
             if self.state.load(Ordering::Acquire) == DONE {
-                // SAFETY: locked above.
-                unsafe { self.lock.unlock() };
-                return Ok(());
+                break Ok(());
             }
-            self.wait(&node, CancelMode::Deliver)?;
-        }
+            began = began.or_else(profile::wait_begins);
+            if let Err(cancelled) = self.wait(locked, &node, CancelMode::Deliver) {
+                break Err(cancelled);
+            }
+        };
+        self.wait_ended(began);
+        done
     }
 
-    /// Waits for the end of the run, or of the next one. The caller has the lock,
-    /// which is released. A cancel that ends the wait, or forbids it, is for the
-    /// caller to deliver.
-    fn wait(&self, node: &Node, cancel: CancelMode) -> Result<(), Cancelled> {
+    fn wait_ended(&self, began: Option<Instant>) {
+        profile::wait_ended(began, WaitReason::Once, std::ptr::from_ref(self).addr());
+    }
+
+    /// Waits for the end of the run, or of the next one. A cancel that ends the
+    /// wait, or forbids it, is for the caller to deliver.
+    fn wait(
+        &self,
+        locked: Locked<'_, Queue>,
+        node: &Node,
+        cancel: CancelMode,
+    ) -> Result<(), Cancelled> {
         let wait = Wait {
             reason: WaitReason::Once,
             object: std::ptr::from_ref(self).addr(),
@@ -134,28 +134,21 @@ impl Core {
             cancel,
         };
         let publish = |waiter: Waiter| {
-            // SAFETY: the lock is held. The node is in no queue: the runner took
-            // it out before it woke the last wait, if there was one; and it
-            // stays in its frame until the runner has woken this one, or `leave`
-            // has taken it back.
-            self.queue
-                .with_mut(|queue| unsafe { (*queue).push_back(node, waiter) });
+            // SAFETY: the node is in no queue: the runner took it out before it woke
+            // the last wait, if there was one; and it stays in its frame until the
+            // runner has woken this one, or `leave` has taken it back.
+            locked.edit(|queue| unsafe { queue.push_back(node, waiter) });
         };
         // SAFETY: the waiter is taken back as said above. `commit` unlocks the
         // only lock held, and neither panics nor parks.
-        let parked = unsafe { park::park(wait, publish, || self.lock.unlock()) };
-        match parked {
+        match unsafe { park::park(wait, publish, || locked.unlock()) } {
             Ok(Outcome::Woken(_)) => Ok(()),
             Ok(_) => {
                 self.leave(node);
                 Err(Cancelled)
             }
-            // Where it must not wait: nothing was published.
-            Err(Refused) => {
-                // SAFETY: the caller's lock, which no commit has released.
-                unsafe { self.lock.unlock() };
-                Err(Cancelled)
-            }
+            // Where it must not wait: nothing was published, and `locked` unlocks.
+            Err(Refused) => Err(Cancelled),
         }
     }
 
@@ -163,38 +156,24 @@ impl Core {
     /// took it out first, it failed to claim it, and nothing is owed.
     #[cold]
     fn leave(&self, node: &Node) {
-        self.lock.lock();
-        // SAFETY: locked above; the node was queued here, and its wait is over.
-        unsafe {
-            self.queue.with_mut(|queue| (*queue).remove(node));
-            self.lock.unlock();
-        }
+        // SAFETY: the node was queued here, and its wait is over.
+        self.queue
+            .lock()
+            .edit(|queue| unsafe { queue.remove(node) });
     }
 
     /// Runner: it is over. All who wait look again.
     pub(super) fn end(&self, state: u8) {
-        self.lock.lock();
+        let locked = self.queue.lock();
         // Release: what the runner did is visible to whoever sees the state.
         self.state.store(state, Ordering::Release);
-        // SAFETY: the lock is held, and was taken above.
-        let claimed = unsafe {
-            let claimed = self
-                .queue
-                .with_mut(|queue| (*queue).claim_all(Outcome::Woken(0)));
-            self.lock.unlock();
-            claimed
-        };
+        let claimed = locked.edit(|queue| queue.claim_all(Outcome::Woken(0)));
+        drop(locked);
         claimed.wake_all();
     }
 
     #[cfg(all(test, not(gorge_loom)))]
     pub(super) fn queued(&self) -> usize {
-        self.lock.lock();
-        // SAFETY: locked above.
-        unsafe {
-            let queued = self.queue.with_mut(|queue| (*queue).len());
-            self.lock.unlock();
-            queued
-        }
+        self.queue.lock().edit(|queue| queue.len())
     }
 }
