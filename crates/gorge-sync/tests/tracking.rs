@@ -307,6 +307,45 @@ fn a_dump_names_the_holder() {
 }
 
 #[test]
+fn a_dump_names_all_who_read_and_a_deadlock_report_too() {
+    in_each_placement(|runtime| {
+        let result = runtime.try_run(|| {
+            let lock = Arc::new(RwLock::new(0));
+            let both = gorge_sync::WaitGroup::new();
+            both.add(2);
+            for name in ["one", "two"] {
+                let (lock, both) = (lock.clone(), both.clone());
+                let reads = move || {
+                    let _reading = lock.read();
+                    both.done();
+                    goroutine::park_forever();
+                };
+                let builder = goroutine::Builder::new().name(name);
+                drop(builder.spawn(reads).expect("spawned"));
+            }
+            both.wait();
+            let writer = gorge_runtime::go(move || *lock.write() += 1);
+            writer.join().expect("it writes");
+        });
+        let Err(RunError::Deadlock(report)) = result else {
+            panic!("no deadlock: {result:?}");
+        };
+        let mut goroutines = report.dump().goroutines().iter();
+        let writer = goroutines.find(|it| !it.holders.is_empty());
+        let writer = writer.expect("the lock is held");
+        let text = report.to_string();
+        assert!(text.contains(" [sync.RWMutex.Lock]"), "{text}");
+        let [one, other] = &writer.holders[..] else {
+            panic!("two read: {text}");
+        };
+        assert!(
+            text.contains(&format!("\nheld by {one}, {other}\n")),
+            "{text}"
+        );
+    });
+}
+
+#[test]
 fn a_guard_that_another_party_drops_leaves_no_holder() {
     in_each_placement(|runtime| {
         let [a, b] = locks();
