@@ -29,7 +29,7 @@ pub use barrier::{Barrier, BarrierWaitResult};
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use mutex::RawMutex;
 #[cfg(not(gorge_loom))]
-pub use mutex::{MappedMutexGuard, Mutex, MutexGuard};
+pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, const_mutex};
 pub use once::{Once, OnceState};
 #[cfg(not(gorge_loom))]
 pub use once::{cell::OnceLock, lazy::LazyLock};
@@ -39,7 +39,7 @@ pub use rwlock::RawRwLock;
 #[cfg(not(gorge_loom))]
 pub use rwlock::{
     MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLock, RwLockReadGuard,
-    RwLockUpgradableReadGuard, RwLockWriteGuard,
+    RwLockUpgradableReadGuard, RwLockWriteGuard, const_rwlock,
 };
 pub use semaphore::{
     AcquireError, AcquireTimeoutError, OwnedSemaphorePermit, Semaphore, SemaphorePermit,

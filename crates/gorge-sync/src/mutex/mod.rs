@@ -155,3 +155,10 @@ pub type MutexGuard<'a, T> = lock_api::MutexGuard<'a, RawMutex, T>;
 /// [`MutexGuard::map`](lock_api::MutexGuard::map).
 #[cfg(not(gorge_loom))]
 pub type MappedMutexGuard<'a, T> = lock_api::MappedMutexGuard<'a, RawMutex, T>;
+
+/// A mutex with this value inside: [`Mutex::new`](lock_api::Mutex::new), by the name
+/// that parking_lot has for it.
+#[cfg(not(gorge_loom))]
+pub const fn const_mutex<T>(value: T) -> Mutex<T> {
+    Mutex::new(value)
+}

@@ -9,6 +9,7 @@ use gorge_runtime::park::{self, CancelMode, Claim, Outcome, Wait, WaitReason};
 use gorge_runtime::primitive::{may_spin, spin_hint};
 use gorge_runtime::profile;
 use gorge_runtime::time;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 /// Before it queues, a party looks this often, pausing twice as long each time:
@@ -262,6 +263,10 @@ impl RawMutex {
         self.word.lock_queue().edit(|queue| queue.len())
     }
 }
+
+impl UnwindSafe for RawMutex {}
+// Its queue is whole whenever it is unlocked.
+impl RefUnwindSafe for RawMutex {}
 
 impl Drop for RawMutex {
     #[inline]

@@ -18,7 +18,7 @@ mod tests;
 use self::core::{Core, DONE, NEW, POISONED, RUNNING};
 use gorge_runtime::cancel;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 
 /// Runs an initialiser once, whoever comes first, for goroutines and OS threads.
 ///
@@ -72,6 +72,11 @@ pub enum OnceState {
     /// An initialiser has run.
     Done,
 }
+
+impl UnwindSafe for Once {}
+// What is under its lock is whole whenever the lock is free; and what an initialiser
+// that panicked left is what poisoning tells of.
+impl RefUnwindSafe for Once {}
 
 impl OnceState {
     /// Whether an initialiser has panicked.

@@ -201,3 +201,10 @@ pub type MappedRwLockReadGuard<'a, T> = lock_api::MappedRwLockReadGuard<'a, RawR
 /// [`RwLockWriteGuard::map`](lock_api::RwLockWriteGuard::map).
 #[cfg(not(gorge_loom))]
 pub type MappedRwLockWriteGuard<'a, T> = lock_api::MappedRwLockWriteGuard<'a, RawRwLock, T>;
+
+/// A lock with this value inside: [`RwLock::new`](lock_api::RwLock::new), by the name
+/// that parking_lot has for it.
+#[cfg(not(gorge_loom))]
+pub const fn const_rwlock<T>(value: T) -> RwLock<T> {
+    RwLock::new(value)
+}

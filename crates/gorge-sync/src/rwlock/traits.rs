@@ -4,6 +4,7 @@ use super::raw::RawRwLock;
 use super::word::{UPGRADABLE, WAITING, WRITER, Want};
 use crate::track::Lock;
 use gorge_runtime::time;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 impl RawRwLock {
@@ -22,6 +23,10 @@ impl RawRwLock {
         debug_assert!(acquired, "without a deadline there is no timing out");
     }
 }
+
+impl UnwindSafe for RawRwLock {}
+// Its queues are whole whenever they are unlocked.
+impl RefUnwindSafe for RawRwLock {}
 
 impl Drop for RawRwLock {
     #[inline]

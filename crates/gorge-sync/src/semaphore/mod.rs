@@ -72,6 +72,7 @@ pub use permit::{OwnedSemaphorePermit, SemaphorePermit};
 use self::core::{AcquireFailure, Core, WaitFailure};
 use gorge_runtime::{cancel, time};
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 /// Counts permits, which are acquired and given back; who finds too few waits.
@@ -135,6 +136,10 @@ use std::time::{Duration, Instant};
 pub struct Semaphore {
     core: Core,
 }
+
+impl UnwindSafe for Semaphore {}
+// Its queue is whole whenever it is unlocked.
+impl RefUnwindSafe for Semaphore {}
 
 impl Semaphore {
     /// As many permits as there may be: `usize::MAX >> 4`.

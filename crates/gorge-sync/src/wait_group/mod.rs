@@ -14,6 +14,7 @@ mod tests;
 use self::core::{Cancelled, Core};
 use gorge_runtime::{cancel, time};
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,10 @@ use std::time::{Duration, Instant};
 pub struct WaitGroup {
     core: Arc<Core>,
 }
+
+impl UnwindSafe for WaitGroup {}
+// What is under its lock is whole whenever the lock is free.
+impl RefUnwindSafe for WaitGroup {}
 
 impl WaitGroup {
     /// A group whose counter is zero.
