@@ -9,8 +9,8 @@ mod common;
 
 use common::{Setting, for_each_setting};
 use gorge_sync::{
-    Barrier, Condvar, Mutex, OnceLock, Pool, RwLock, RwLockUpgradableReadGuard, Semaphore,
-    WaitGroup,
+    Barrier, Condvar, LazyLock, Mutex, Once, OnceLock, Pool, RwLock, RwLockUpgradableReadGuard,
+    Semaphore, WaitGroup,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
@@ -157,7 +157,7 @@ fn allocations_of_turns(setting: Setting) -> usize {
 /// Four parties wait for each other in every way, some hundred times.
 fn take_turns(barrier: &Barrier, mutex: &Mutex<u32>, condvar: &Condvar) {
     for round in 0..300 {
-        let once = OnceLock::new();
+        let (once, lazy, start) = (OnceLock::new(), LazyLock::new(|| round), Once::new());
         barrier.wait();
         let mut turn = mutex.lock();
         *turn += 1;
@@ -170,6 +170,9 @@ fn take_turns(barrier: &Barrier, mutex: &Mutex<u32>, condvar: &Condvar) {
         let limit = Duration::from_micros(round % 20);
         condvar.wait_for(&mut turn, limit);
         drop(turn);
-        assert_eq!(*once.get_or_init(|| round), round);
+        start.call_once(|| assert_eq!(*lazy, round));
+        start.call_once(|| unreachable!("it has run"));
+        assert_eq!(*once.get_or_init(|| *lazy), round);
+        assert_eq!(*once.wait(), round);
     }
 }
