@@ -16,7 +16,7 @@ mod condvar;
 mod guarded;
 mod mutex;
 mod once;
-#[cfg(not(gorge_loom))]
+#[cfg(any(not(gorge_loom), test))]
 mod pool;
 mod queue;
 mod rwlock;

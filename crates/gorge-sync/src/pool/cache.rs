@@ -141,14 +141,15 @@ impl<T> Cache<T> {
     /// The caller has the lock, which is released. `f` does not panic.
     #[inline]
     unsafe fn edit_and_unlock<R>(&self, f: impl FnOnce(&mut Items<T>) -> R) -> R {
-        self.items.with_mut(|items| {
+        let result = self.items.with_mut(|items| {
             // SAFETY: the lock is held, by this party only.
             let items = unsafe { &mut *items };
             let result = f(items);
             self.len.store(items.stack.len(), Ordering::Relaxed);
-            // SAFETY: held, by this contract; the caller borrows the cache.
-            unsafe { self.lock.unlock() };
             result
-        })
+        });
+        // SAFETY: held, by this contract; the caller borrows the cache.
+        unsafe { self.lock.unlock() };
+        result
     }
 }

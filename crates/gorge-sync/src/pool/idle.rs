@@ -9,10 +9,13 @@
 use super::cache::{Cache, Refused};
 use crossbeam_utils::CachePadded;
 use gorge_runtime::primitive::atomic::{AtomicPtr, Ordering};
+#[cfg(not(gorge_loom))]
 use gorge_runtime::primitive::place;
 use std::marker::PhantomData;
 use std::ptr;
-use std::thread;
+
+#[cfg(gorge_loom)]
+use super::loom::place;
 
 /// More caches than this would take longer to look through than they save.
 const CACHES_MAX: usize = 64;
@@ -30,10 +33,19 @@ pub(super) struct Idle<T> {
 /// A power of two of them.
 struct Caches<T>(Box<[CachePadded<Cache<T>>]>);
 
+#[cfg(not(gorge_loom))]
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[cfg(gorge_loom)]
+fn processors() -> usize {
+    2
+}
+
 impl<T> Caches<T> {
     fn new(capacity: usize) -> Caches<T> {
-        let processors = thread::available_parallelism().map_or(1, usize::from);
-        let count = processors.next_power_of_two().min(CACHES_MAX);
+        let count = processors().next_power_of_two().min(CACHES_MAX);
         let cache = || CachePadded::new(Cache::new(capacity));
         Caches((0..count).map(|_| cache()).collect())
     }
@@ -52,7 +64,17 @@ impl<T> Caches<T> {
 }
 
 impl<T> Idle<T> {
+    #[cfg(not(gorge_loom))]
     pub(super) const fn new(capacity: usize) -> Idle<T> {
+        Idle {
+            caches: AtomicPtr::new(ptr::null_mut()),
+            capacity,
+            owns: PhantomData,
+        }
+    }
+
+    #[cfg(gorge_loom)]
+    pub(super) fn new(capacity: usize) -> Idle<T> {
         Idle {
             caches: AtomicPtr::new(ptr::null_mut()),
             capacity,
