@@ -1,92 +1,79 @@
 //! What can go wrong, one type per operation. Names, variants, conversions and
 //! texts are `crossbeam_channel`'s.
 //!
-//! Every failed send hands its value back. `Debug` needs nothing of the value.
+//! Every failed send hands its value back. `Debug` needs nothing of the value: the errors
+//! that have one show a text instead, in quotes.
 
+use std::error::Error;
 use std::fmt;
-use thiserror::Error;
 
 /// Nobody will receive the value any more: the channel was closed, or all its
 /// receivers are gone. Returned by [`send`](crate::Sender::send), with the
 /// value.
-#[derive(Clone, Copy, PartialEq, Eq, Error)]
-#[error("sending on a disconnected channel")]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SendError<T>(pub T);
 
 /// Why [`try_send`](crate::Sender::try_send) did not send, with the value.
-#[derive(Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TrySendError<T> {
     /// There is no room, or on a channel of capacity zero nobody receives:
     /// try again later.
-    #[error("sending on a full channel")]
     Full(T),
     /// The channel was closed, or all its receivers are gone.
-    #[error("sending on a disconnected channel")]
     Disconnected(T),
 }
 
 /// Why [`send_timeout`](crate::Sender::send_timeout) did not send, with the
 /// value.
-#[derive(Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendTimeoutError<T> {
     /// Nobody received in time: try again.
-    #[error("timed out waiting on send operation")]
     Timeout(T),
     /// The channel was closed, or all its receivers are gone.
-    #[error("sending on a disconnected channel")]
     Disconnected(T),
 }
 
 /// There is no value, and there will be none: the channel is empty, and it was
 /// closed or all its senders are gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("receiving on an empty and disconnected channel")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecvError;
 
 /// Why [`try_recv`](crate::Receiver::try_recv) received nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryRecvError {
     /// There is no value now: try again later.
-    #[error("receiving on an empty channel")]
     Empty,
     /// The channel is empty, and it was closed or all its senders are gone.
-    #[error("receiving on an empty and disconnected channel")]
     Disconnected,
 }
 
 /// Why [`recv_timeout`](crate::Receiver::recv_timeout) received nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecvTimeoutError {
     /// No value came in time: try again.
-    #[error("timed out waiting on receive operation")]
     Timeout,
     /// The channel is empty, and it was closed or all its senders are gone.
-    #[error("channel is empty and disconnected")]
     Disconnected,
 }
 
 /// Why [`try_select`](crate::Select::try_select) selected nothing: none of the operations
 /// is ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("all operations in select would block")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrySelectError;
 
 /// Why [`select_timeout`](crate::Select::select_timeout) selected nothing: none of the
 /// operations was ready in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("timed out waiting on select")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SelectTimeoutError;
 
 /// Why [`try_ready`](crate::Select::try_ready) named nothing: none of the operations is
 /// ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("all operations in select would block")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TryReadyError;
 
 /// Why [`ready_timeout`](crate::Select::ready_timeout) named nothing: none of the
 /// operations was ready in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("timed out waiting on select")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadyTimeoutError;
 
 impl<T> SendError<T> {
@@ -190,24 +177,74 @@ impl From<RecvError> for RecvTimeoutError {
 
 impl<T> fmt::Debug for SendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad("SendError(..)")
+        fmt::Debug::fmt("SendError(..)", f)
     }
 }
 
 impl<T> fmt::Debug for TrySendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+        let text = match self {
             TrySendError::Full(_) => "Full(..)",
             TrySendError::Disconnected(_) => "Disconnected(..)",
-        })
+        };
+        fmt::Debug::fmt(text, f)
     }
 }
 
 impl<T> fmt::Debug for SendTimeoutError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            SendTimeoutError::Timeout(_) => "Timeout(..)",
-            SendTimeoutError::Disconnected(_) => "Disconnected(..)",
-        })
+        fmt::Debug::fmt("SendTimeoutError(..)", f)
+    }
+}
+
+/// The texts of errors. They keep to the width that a format asks for, as texts do.
+macro_rules! texts {
+    ($($error:ident $(<$value:ident>)? { $($variant:pat => $text:literal,)+ })+) => {$(
+        impl $(<$value>)? fmt::Display for $error $(<$value>)? {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(match self {
+                    $($variant => $text,)+
+                })
+            }
+        }
+
+        impl $(<$value>)? Error for $error $(<$value>)? {}
+    )+};
+}
+
+texts! {
+    SendError<T> {
+        SendError(_) => "sending on a disconnected channel",
+    }
+    TrySendError<T> {
+        TrySendError::Full(_) => "sending on a full channel",
+        TrySendError::Disconnected(_) => "sending on a disconnected channel",
+    }
+    SendTimeoutError<T> {
+        SendTimeoutError::Timeout(_) => "timed out waiting on send operation",
+        SendTimeoutError::Disconnected(_) => "sending on a disconnected channel",
+    }
+    RecvError {
+        RecvError => "receiving on an empty and disconnected channel",
+    }
+    TryRecvError {
+        TryRecvError::Empty => "receiving on an empty channel",
+        TryRecvError::Disconnected => "receiving on an empty and disconnected channel",
+    }
+    RecvTimeoutError {
+        RecvTimeoutError::Timeout => "timed out waiting on receive operation",
+        RecvTimeoutError::Disconnected => "channel is empty and disconnected",
+    }
+    TrySelectError {
+        TrySelectError => "all operations in select would block",
+    }
+    SelectTimeoutError {
+        SelectTimeoutError => "timed out waiting on select",
+    }
+    TryReadyError {
+        TryReadyError => "all operations in select would block",
+    }
+    ReadyTimeoutError {
+        ReadyTimeoutError => "timed out waiting on select",
     }
 }

@@ -423,22 +423,25 @@ fn errors_speak_without_knowing_the_value() {
     };
     let gone = "sending on a disconnected channel";
     let drained = "receiving on an empty and disconnected channel";
-    check(texts(SendError(Mute)), ["SendError(..)", gone]);
+    check(texts(SendError(Mute)), ["\"SendError(..)\"", gone]);
     check(
         texts(TrySendError::Full(Mute)),
-        ["Full(..)", "sending on a full channel"],
+        ["\"Full(..)\"", "sending on a full channel"],
     );
     check(
         texts(TrySendError::Disconnected(Mute)),
-        ["Disconnected(..)", gone],
+        ["\"Disconnected(..)\"", gone],
     );
     check(
         texts(SendTimeoutError::Timeout(Mute)),
-        ["Timeout(..)", "timed out waiting on send operation"],
+        [
+            "\"SendTimeoutError(..)\"",
+            "timed out waiting on send operation",
+        ],
     );
     check(
         texts(SendTimeoutError::Disconnected(Mute)),
-        ["Disconnected(..)", gone],
+        ["\"SendTimeoutError(..)\"", gone],
     );
     check(texts(RecvError), ["RecvError", drained]);
     check(
