@@ -47,6 +47,16 @@ pub(crate) fn cargo(root: &Path) -> Command {
     command
 }
 
+/// Git in the repository at `root`, even when a hook of another one runs us.
+pub(crate) fn git(root: &Path) -> Command {
+    let mut git = Command::new("git");
+    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
+        git.env_remove(variable);
+    }
+    git.current_dir(root);
+    git
+}
+
 /// The packages of the workspace at `root`.
 pub(crate) fn packages(root: &Path) -> io::Result<Vec<Package>> {
     let arguments = ["metadata", "--no-deps", "--format-version", "1"];

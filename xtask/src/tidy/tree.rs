@@ -3,10 +3,10 @@
 //! All paths are relative to the root and use `/`. The texts of Rust, Markdown and TOML files are read
 //! once, here.
 
+use crate::workspace::git;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::process::Command;
 
 /// The endings of the files whose text is read.
 const TEXT_ENDINGS: &[&str] = &[".rs", ".md", ".toml"];
@@ -86,16 +86,6 @@ fn listed(root: &Path) -> io::Result<Vec<String>> {
     let paths = String::from_utf8_lossy(&output.stdout);
     let paths = paths.split_terminator('\0').map(str::to_owned);
     Ok(paths.collect())
-}
-
-/// Git in the repository at `root`, even when a hook of another one runs us.
-fn git(root: &Path) -> Command {
-    let mut git = Command::new("git");
-    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
-        git.env_remove(variable);
-    }
-    git.current_dir(root);
-    git
 }
 
 #[cfg(test)]
