@@ -1,5 +1,8 @@
 //! Criterion benches: one question per file in `benches/`. This library holds
-//! what they share: a runtime per setting, and timing inside a goroutine.
+//! what they share: a runtime per setting, and timing inside a goroutine; and, in
+//! [`channels`], what the programs of `cargo xtask bench channels` do.
+
+pub mod channels;
 
 use criterion::{BenchmarkGroup, measurement::WallTime};
 use gorge::Runtime;
