@@ -1,0 +1,3 @@
+module gorge.invalid/channels
+
+go 1.22
