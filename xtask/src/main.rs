@@ -3,6 +3,7 @@
 //! A command is a function from its arguments to success or a [`Failure`], which decides the exit code:
 //! 1 for a check that failed, 2 for a command line we do not understand, 130 after an interrupt.
 
+mod bench;
 mod ci;
 mod finding;
 mod flags;
@@ -84,6 +85,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         "tsan" => sanitizer::run(&root, Sanitizer::Thread, arguments),
         "asan" => sanitizer::run(&root, Sanitizer::Address, arguments),
         "stress" => stress::run(&root, arguments),
+        "bench" => bench::run(&root, arguments),
         "help" | "--help" | "-h" => {
             print!("{}", help());
             Ok(())
@@ -137,6 +139,14 @@ cargo xtask stress [FLAGS]
     --seconds N            how long each of the two parts goes on (60)
     --sanitizer tsan|asan  build them with a sanitizer
     --time-limit SECONDS   kill a test binary that takes longer (600)
+cargo xtask bench channels [FLAGS]
+                         compare channels with those of Go and of other crates
+    --rounds N             how often everybody does every row (5)
+    --rows PART[,PART]     rows of this name, or with this in their names
+    --peers NAME[,NAME]    gorge and these peers alone
+    --scale F              multiply the counts of messages
+    --threads-only         leave out what runs on goroutines or tasks
+    --time-limit SECONDS   kill a program that takes longer (60)
 cargo xtask help         show this text
 
 Steps of ci:
@@ -170,6 +180,14 @@ mod tests {
                 "ci --fast",
                 "ci has no flag `--fast`; see `cargo xtask help`",
             ),
+            (
+                "bench",
+                "bench: name a suite, such as `cargo xtask bench channels`",
+            ),
+            (
+                "bench channels --fast",
+                "bench has no flag `--fast`; see `cargo xtask help`",
+            ),
         ] {
             assert_eq!(usage_error(line), expected);
         }
@@ -186,6 +204,7 @@ mod tests {
             "tsan",
             "asan",
             "stress",
+            "bench",
             "test-debug",
         ] {
             assert!(
@@ -199,6 +218,7 @@ mod tests {
             "--seconds",
             "--preemptions",
             "--sanitizer",
+            "--threads-only",
         ] {
             assert!(help.contains(word), "{word}");
         }
