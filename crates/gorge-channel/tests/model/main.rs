@@ -75,6 +75,7 @@ fn runner(cases: u32) -> TestRunner {
         cases: asked.map_or(cases, |text| text.parse().expect("a number")),
         failure_persistence: None,
         max_shrink_iters: 2000,
+        max_shrink_time: 30_000,
         ..Config::default()
     })
 }
