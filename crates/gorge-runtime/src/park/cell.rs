@@ -18,7 +18,8 @@
 //! | `begin` | active → PARKED, next ticket | owner | store |
 //! | `claim` | PARKED → active with a token | a waker, timer, canceller | compare-and-swap |
 //! | `look`, `release` | PARKED → PARKED+CLAIMED → … | dump, shrink | compare-and-swap, and |
-//! | `woken` | active → active+WOKEN | the claimer (OS threads) | store |
+//! | `falls_asleep` | … → …+ASLEEP | owner (OS threads) | or |
+//! | `woken` | active → active+WOKEN | the claimer (OS threads) | or |
 //! | `end` | active → ENDED | owner | store |
 //!
 //! Invariant: an active cell's word is written by its owner and, once claimed,
@@ -58,8 +59,11 @@ pub(crate) const MID_PANIC: u64 = 1 << 9;
 /// The owner has begun to unwind, and was not seen to have ended that since.
 pub(crate) const PANICKED: u64 = 1 << 10;
 
+/// The owner, an OS thread, sleeps or is about to.
+pub(crate) const ASLEEP: u64 = 1 << 11;
+
 /// What outlives a transition.
-const KEPT: u64 = CLAIMED | PINNED | SHIELD | NO_PARK | MID_PANIC | PANICKED;
+const KEPT: u64 = CLAIMED | PINNED | SHIELD | NO_PARK | MID_PANIC | PANICKED | ASLEEP;
 
 const TOKEN_SHIFT: u32 = 16;
 const TICKET_SHIFT: u32 = 32;
@@ -207,12 +211,16 @@ impl ParkCell {
     }
 
     /// Claimer: announces that it is done with an OS thread's cell, which may
-    /// be gone right after.
-    pub(crate) fn woken(&self) {
-        let word = self.word.load(Ordering::Relaxed);
+    /// be gone right after. Says whether the thread sleeps.
+    pub(crate) fn woken(&self) -> bool {
         // Release: the owner returns when it sees this, with the value that
-        // the claimer wrote.
-        self.word.store(word | WOKEN, Ordering::Release);
+        // the claimer wrote. AcqRel with `falls_asleep`: one of them sees the other.
+        self.word.fetch_or(WOKEN, Ordering::AcqRel) & ASLEEP != 0
+    }
+
+    /// Owner, an OS thread: from now on it has to be woken; false if it was already.
+    pub(crate) fn falls_asleep(&self) -> bool {
+        self.word.fetch_or(ASLEEP, Ordering::AcqRel) & WOKEN == 0
     }
 
     /// Owner: sets or clears one of its own flags while active.

@@ -6,13 +6,26 @@
 //! finds its wait over.
 //!
 //! The thread spins briefly, then sleeps in the parking lot under the address
-//! of its cell. A waker first sets the token (claim), later WOKEN, and then
-//! unparks that address: between WOKEN and the unpark the cell may already be
-//! gone, which is why only its address is used from there on. At worst a
-//! later wait at the same address wakes early, looks, and sleeps again.
+//! of its cell. A waker first sets the token (claim), later WOKEN, and then, if
+//! the thread had said that it sleeps, unparks that address: between WOKEN and
+//! the unpark the cell may already be gone, which is why only its address is used
+//! from there on. At worst a later wait at the same address wakes early, looks, and
+//! sleeps again.
+//!
+//! The lost wake-up to fear: the thread falls asleep while the waker sees it awake.
+//! ASLEEP and WOKEN are set in one word, each in a step that shows whether the other
+//! is there: the waker finds ASLEEP, or the thread finds WOKEN.
+//!
+//! A `commit` may run a stranger's code, the waker of a future, and that may wait in
+//! its turn. So a thread has several cells, one for each wait that began within the
+//! `commit` of another.
 
+#[cfg(not(gorge_loom))]
+use super::cell::ASLEEP;
 use super::cell::{Owner, ParkCell, WOKEN};
 use super::{Outcome, TOKEN_TIMED_OUT, Wait, Waiter};
+#[cfg(not(gorge_loom))]
+use std::cell::Cell;
 use std::ptr::NonNull;
 
 /// # Safety
@@ -23,7 +36,7 @@ where
     P: FnOnce(Waiter),
     C: FnOnce(),
 {
-    SLEEPER.with(|sleeper| {
+    with_sleeper(|sleeper| {
         let ticket = sleeper.cell.begin(wait.reason, wait.object, 0);
         publish(Waiter::new(NonNull::from(&sleeper.cell), ticket));
         commit();
@@ -32,16 +45,44 @@ where
     })
 }
 
-// It has no destructor, so it is there for as long as the thread is, also
+/// So many waits may begin within each other.
+#[cfg(not(gorge_loom))]
+const DEPTH: usize = 4;
+
+// They have no destructors, so they are there for as long as the thread is, also
 // while the destructors of other thread-locals run.
 #[cfg(not(gorge_loom))]
 thread_local! {
-    static SLEEPER: Sleeper = const { Sleeper::new() };
+    static SLEEPERS: [Sleeper; DEPTH] = const { [const { Sleeper::new() }; DEPTH] };
+    /// How many of them are in use.
+    static USED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Runs a wait with a cell that is not in use.
+#[cfg(not(gorge_loom))]
+fn with_sleeper<R>(wait: impl FnOnce(&Sleeper) -> R) -> R {
+    let used = USED.get();
+    if used == DEPTH {
+        crate::report::report(format_args!(
+            "gorge: a thread waits in a waker that was called where it waits, {DEPTH} times within \
+             each other: wakers of futures must not wait; aborting"
+        ));
+        std::process::abort();
+    }
+    USED.set(used + 1);
+    let result = SLEEPERS.with(|sleepers| wait(&sleepers[used]));
+    USED.set(used);
+    result
 }
 
 #[cfg(gorge_loom)]
 loom::thread_local! {
     static SLEEPER: Sleeper = Sleeper::new();
+}
+
+#[cfg(gorge_loom)]
+fn with_sleeper<R>(wait: impl FnOnce(&Sleeper) -> R) -> R {
+    SLEEPER.with(wait)
 }
 
 /// # Safety
@@ -77,6 +118,14 @@ impl Sleeper {
             }
             crate::primitive::spin_hint();
         }
+        if self.cell.falls_asleep() {
+            self.sleep_long(wait, ticket);
+        }
+        // Whoever ended the wait is done with the word.
+        self.cell.set_flag(ASLEEP, false);
+    }
+
+    fn sleep_long(&self, wait: &Wait, ticket: u32) {
         let mut deadline = wait.deadline;
         while !self.cell.load().has(WOKEN) {
             if !self.sleep_until(deadline) && deadline.is_some() {
@@ -114,10 +163,11 @@ impl Sleeper {
         // SAFETY: the cell is alive until `woken` is seen; after that only its
         // address is used, as the key of this kind of parking.
         unsafe {
-            cell.as_ref().woken();
-            parking_lot_core::unpark_one(cell.as_ptr().addr(), |_| {
-                parking_lot_core::DEFAULT_UNPARK_TOKEN
-            });
+            if cell.as_ref().woken() {
+                parking_lot_core::unpark_one(cell.as_ptr().addr(), |_| {
+                    parking_lot_core::DEFAULT_UNPARK_TOKEN
+                });
+            }
         }
     }
 }
