@@ -6,6 +6,8 @@ use crate::queue::{Node, Queue};
 use crate::track::Lock;
 use gorge_runtime::cancel;
 use gorge_runtime::park::{self, CancelMode, Claim, Outcome, Wait, WaitReason};
+#[cfg(not(gorge_loom))]
+use gorge_runtime::preempt;
 use gorge_runtime::primitive::{may_spin, spin_hint};
 use gorge_runtime::profile;
 use gorge_runtime::time;
@@ -291,6 +293,7 @@ unsafe impl lock_api::RawMutex for RawMutex {
 
     #[inline]
     fn lock(&self) {
+        preempt::point_without_cancel();
         self.tracked().acquire(|| self.acquire());
     }
 

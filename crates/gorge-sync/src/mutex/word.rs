@@ -18,7 +18,7 @@
 //!
 //! | transition | from → to | by |
 //! | --- | --- | --- |
-//! | [`acquire_free`](Word::acquire_free) | 0 → LOCKED | newcomer |
+//! | [`acquire_free`](Word::acquire_free) | … → …+LOCKED | newcomer |
 //! | [`release_plain`](Word::release_plain) | LOCKED → 0 | holder |
 //! | [`try_acquire`](Word::try_acquire) | … → …+LOCKED | newcomer |
 //! | [`acquire_or_queue`](Word::acquire_or_queue) | … → …+LOCKED | newcomer, woken waiter |
@@ -91,19 +91,20 @@ impl Word {
         Word(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// Takes a free mutex for which nobody waits.
+    /// Takes a free mutex, whoever waits for it. May fail although it is free.
+    ///
+    /// A look before the one read-modify-write: where somebody waits to run who was woken,
+    /// the word is not zero, and to find that out by a failure would cost as much again.
     #[inline]
     pub(super) fn acquire_free(&self) -> bool {
+        let word = self.load();
         // Acquire: pairs with the Release by which the last holder let go, so
-        // that what it wrote under the mutex is seen.
-        self.0
-            .compare_exchange(
-                ptr::null_mut(),
-                ONLY_LOCKED,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            )
-            .is_ok()
+        // that what it wrote under the mutex is seen. A chain of read-modify-writes
+        // leads from there to here.
+        !word.has(LOCKED)
+            && self
+                .replace(word, word.with(LOCKED), Ordering::Acquire)
+                .is_ok()
     }
 
     /// Lets go of a mutex for which nobody waits.
@@ -237,10 +238,12 @@ impl Word {
         ptr::from_ref(self).addr()
     }
 
+    #[inline]
     fn load(&self) -> Snapshot {
         Snapshot(self.0.load(Ordering::Relaxed))
     }
 
+    #[inline]
     fn replace(&self, old: Snapshot, new: Snapshot, order: Ordering) -> Result<(), Snapshot> {
         match self
             .0

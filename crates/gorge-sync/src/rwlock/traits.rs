@@ -3,6 +3,7 @@
 use super::raw::RawRwLock;
 use super::word::{UPGRADABLE, WAITING, WRITER, Want};
 use crate::track::Lock;
+use gorge_runtime::preempt;
 use gorge_runtime::time;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
@@ -51,6 +52,7 @@ unsafe impl lock_api::RawRwLock for RawRwLock {
 
     #[inline]
     fn lock_shared(&self) {
+        preempt::point_without_cancel();
         self.shared().acquire(|| self.acquire_read(Want::Read));
     }
 
@@ -67,6 +69,7 @@ unsafe impl lock_api::RawRwLock for RawRwLock {
 
     #[inline]
     fn lock_exclusive(&self) {
+        preempt::point_without_cancel();
         self.exclusive().acquire(|| self.acquire_write());
     }
 
@@ -207,6 +210,7 @@ unsafe impl lock_api::RawRwLockRecursiveTimed for RawRwLock {
 unsafe impl lock_api::RawRwLockUpgrade for RawRwLock {
     #[inline]
     fn lock_upgradable(&self) {
+        preempt::point_without_cancel();
         self.shared().acquire(|| self.acquire_upgradable());
     }
 
