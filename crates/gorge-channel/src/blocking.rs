@@ -33,7 +33,13 @@ impl<T> Locked<'_, T> {
     ) -> Result<(), SendTimeoutError<T>> {
         let wait = self.describe(WaitReason::ChannelSend, deadline);
         let place = Place::full(value);
-        let waited = wait_in(self, |state| &mut state.senders, place.address(), wait);
+        let waited = wait_in(
+            self,
+            |state| &mut state.senders,
+            place.address(),
+            wait,
+            ClaimedAll::default(),
+        );
         match waited.map(|(outcome, _)| outcome) {
             Ok(Outcome::Woken(_)) => {
                 place.was_taken();
@@ -50,11 +56,14 @@ impl<T> Locked<'_, T> {
     }
 
     /// Waits until a sender hands a value over, or one is due. `None`: look again.
+    ///
+    /// Those that were `told` to look are woken when they find the party.
     #[cold]
     #[inline(never)]
     pub(crate) fn wait_to_receive(
         self,
         deadline: Option<Instant>,
+        told: ClaimedAll,
     ) -> Result<Option<T>, RecvTimeoutError> {
         let due = self.buffer.due();
         let is_due_first = due.is_some_and(|due| deadline.is_none_or(|deadline| due <= deadline));
@@ -65,7 +74,13 @@ impl<T> Locked<'_, T> {
         };
         let wait = self.describe(reason, until);
         let place = Place::empty();
-        let waited = wait_in(self, |state| &mut state.receivers, place.address(), wait);
+        let waited = wait_in(
+            self,
+            |state| &mut state.receivers,
+            place.address(),
+            wait,
+            told,
+        );
         match waited {
             // SAFETY: a sender claimed this party and gave it a value before it
             // woke it; the node that leads here is in no list any more.
@@ -140,19 +155,21 @@ impl<T> Locked<'_, T> {
 }
 
 /// Waits in one of the channel's lists. When this returns, the lock is free,
-/// and neither list nor counterpart knows the place any more.
+/// and neither list nor counterpart knows the place any more. Those that were `told` under
+/// this lock find the party when they are woken.
 fn wait_in<T>(
     mut locked: Locked<'_, T>,
     list: fn(&mut State<T>) -> &mut WaitList,
     place: NonNull<()>,
     wait: Wait,
+    told: ClaimedAll,
 ) -> Result<(Outcome, Message), Refused> {
     let chan = locked.chan();
     let mut node = Node::new(Some(place), 0);
     // From here on the node is reached through this pointer only.
     let node = NonNull::from(&mut node);
-    // Those that watch for somebody to wait here.
-    let watchers = Cell::new(ClaimedAll::default());
+    // With those that watch for somebody to wait here.
+    let told = Cell::new(told);
     let sends = wait.reason == WaitReason::ChannelSend;
     // Owns the guard: if the wait is refused, it is dropped without having
     // run, which releases the lock.
@@ -160,20 +177,24 @@ fn wait_in<T>(
         // SAFETY: the lock is held. The node lies in this frame, which stays
         // until the node is removed below or its claimed party is woken.
         unsafe { list(&mut locked).push_back(node, waiter) };
-        let mut told = ClaimedAll::default();
-        locked.someone_waits(sends, &mut told);
-        watchers.set(told);
+        let mut all = told.take();
+        locked.someone_waits(sends, &mut all);
+        told.set(all);
         locked.keep();
     };
     let commit = || {
         // SAFETY: `publish` has kept the lock for this.
         unsafe { chan.unlock() };
-        watchers.take().wake();
+        told.take().wake();
     };
     // SAFETY: the waiter is taken back by the counterpart that claims it, or
-    // below. `commit` neither panics nor parks. The one lock held is the one it
-    // releases.
-    let outcome = unsafe { park(wait, publish, commit) }?;
+    // below. `commit` does not panic: a waker's panic ends where it is called. It parks
+    // if a waker does, whose wait is another one. The one lock held is the one that it
+    // releases first.
+    let waited = unsafe { park(wait, publish, commit) };
+    // Refused: they find nobody.
+    told.take().wake();
+    let outcome = waited?;
     if matches!(outcome, Outcome::TimedOut | Outcome::Cancelled) {
         // SAFETY: the lock is held, and the node went to this list only.
         unsafe { list(&mut chan.lock()).remove(node) };

@@ -17,7 +17,7 @@
 
 mod attempt;
 
-pub(crate) use attempt::{ReceiveStop, SendStop};
+pub(crate) use attempt::{Past, ReceiveStop, SendStop};
 
 use crate::buffer::{Block, Blocks, Buffer, Ring, Timer};
 use crate::error::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
@@ -109,6 +109,8 @@ pub(crate) struct State<T> {
     pub(crate) returned: Returned<T>,
     /// Futures that were handed a value and were not polled since.
     pub(crate) served: WaitList,
+    /// How many those are.
+    pub(crate) served_len: usize,
 }
 
 /// The lock of a channel, held, and the access to what it guards. Dropping it
@@ -150,6 +152,7 @@ impl<T> Chan<T> {
                 watchers: Watchers::default(),
                 returned: Returned::default(),
                 served: WaitList::new(),
+                served_len: 0,
             }),
             capacity,
             kind,
@@ -236,18 +239,7 @@ impl<T> Chan<T> {
     #[inline]
     pub(crate) fn try_receive(&self) -> Result<T, TryRecvError> {
         preempt::point_without_cancel();
-        loop {
-            match self.lock().receive() {
-                Ok(value) => return Ok(value),
-                Err(ReceiveStop::Empty(_)) => return Err(TryRecvError::Empty),
-                Err(ReceiveStop::Closed) => return Err(TryRecvError::Disconnected),
-                Err(ReceiveStop::Promised(locked, sender)) => match locked.meet(sender) {
-                    Ok(Some(value)) => return Ok(value),
-                    Ok(None) => {}
-                    Err(Refused) => return Err(TryRecvError::Empty),
-                },
-            }
-        }
+        self.receive_now()
     }
 
     /// Receives, waiting until the deadline, or for ever if there is none.
@@ -268,13 +260,22 @@ impl<T> Chan<T> {
         deadline: Option<Instant>,
     ) -> Result<T, RecvTimeoutError> {
         loop {
-            let value = match stop {
-                ReceiveStop::Empty(locked) => locked.wait_to_receive(deadline)?,
-                ReceiveStop::Promised(locked, sender) => match locked.meet(sender) {
+            let mut told = ClaimedAll::default();
+            let value = match stop.past(Past::All, &mut told) {
+                Ok(value) => {
+                    told.wake();
+                    return Ok(value);
+                }
+                Err(ReceiveStop::Empty(locked)) => locked.wait_to_receive(deadline, told)?,
+                // Nobody was told, or this one was, too.
+                Err(ReceiveStop::Promised(locked, sender)) => match locked.meet(sender) {
                     Ok(value) => value,
                     Err(Refused) => cancel::deliver(),
                 },
-                ReceiveStop::Closed => return Err(RecvTimeoutError::Disconnected),
+                Err(ReceiveStop::Closed) => {
+                    told.wake();
+                    return Err(RecvTimeoutError::Disconnected);
+                }
             };
             if let Some(value) = value {
                 return Ok(value);
@@ -314,30 +315,36 @@ impl<T> Chan<T> {
         closes
     }
 
-    /// Closes, and drops the values that nobody will receive.
+    /// Closes, and drops the values that nobody will receive. If one of their destructors
+    /// panics, the rest of those that futures were handed leaks.
     pub(crate) fn discard(&self) {
         self.close();
         let mut locked = self.lock();
         locked.has_returned = false;
         let unreceived = (mem::take(&mut locked.returned), locked.buffer.take());
+        let served = locked.take_all_served();
         drop(locked);
         drop(unreceived);
-        while let Some(value) = self.lock().take_served() {
-            drop(value);
-        }
+        served.for_each(drop);
     }
 
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().closed
     }
 
+    /// How many values anybody could receive. What a future was handed counts when the
+    /// channel is closed, as others may take it from there on.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         let locked = self.lock();
-        match locked.has_returned {
-            true => locked.returned.len() + locked.buffer.len(),
-            false => locked.buffer.len(),
+        let mut len = locked.buffer.len();
+        if locked.has_returned {
+            len += locked.returned.len();
         }
+        if locked.closed {
+            len += locked.served_len;
+        }
+        len
     }
 
     #[inline]

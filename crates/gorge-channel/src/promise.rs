@@ -10,7 +10,8 @@
 //! A sender that waits to be promised something has a node without a place. Whoever
 //! comes to it in the list of senders claims it and leaves a message: a receiver that
 //! makes room keeps that for it; one that found the buffer empty waits for it alone
-//! ([`Locked::meet`]).
+//! ([`Locked::meet`]), unless it is a future, which is told to look again
+//! ([`ReceiveStop::past`](crate::channel::ReceiveStop::past)).
 
 use crate::channel::{Chan, Locked, SendStop};
 use crate::error::SendError;
@@ -28,14 +29,15 @@ pub(crate) enum Promise {
 }
 
 /// Why a sender that makes its value later got nothing.
-pub(crate) enum PromiseStop {
-    Full,
+pub(crate) enum PromiseStop<'a, T> {
+    /// There is no room and no receiver: the sender may wait.
+    Full(Locked<'a, T>),
     Closed,
 }
 
-impl<T> Locked<'_, T> {
+impl<'a, T> Locked<'a, T> {
     /// What a sender needs that makes its value when it has it.
-    pub(crate) fn promise(mut self) -> Result<Promise, PromiseStop> {
+    pub(crate) fn promise(mut self) -> Result<Promise, PromiseStop<'a, T>> {
         if self.closed {
             return Err(PromiseStop::Closed);
         }
@@ -50,7 +52,7 @@ impl<T> Locked<'_, T> {
             true => Ok(Promise::Room),
             false => {
                 self.room_went();
-                Err(PromiseStop::Full)
+                Err(PromiseStop::Full(self))
             }
         }
     }

@@ -13,6 +13,10 @@
 //! counterpart takes the lock and unlinks its node before its frame goes, so
 //! no list ever holds the address of a frame that has gone.
 
+mod all;
+
+pub(crate) use all::ClaimedAll;
+
 use gorge_runtime::park::{Claim, Outcome, Waiter};
 use std::ptr::NonNull;
 
@@ -23,7 +27,8 @@ pub(crate) struct Node {
     next: Option<NonNull<Node>>,
     /// Whose wait this is: set when linked.
     waiter: Option<Waiter>,
-    /// The duty to wake, kept here between a close's claim and its wake-up.
+    /// The duty to wake, kept here between a close's claim and its wake-up, and by a party
+    /// that has claimed itself for another one.
     claim: Option<Claim>,
     /// The [`Place`](crate::place::Place) of the value, of the channel's type. None of
     /// a sender that makes its value when it is chosen, and of one that only watches.
@@ -31,7 +36,9 @@ pub(crate) struct Node {
     /// Which case of a select this is; zero otherwise.
     case: u16,
     linked: bool,
-    /// The party is a [future](crate::futures): a value is handed to it under the lock.
+    /// The party is a [future](crate::futures), and waking it may run anything. One that
+    /// receives is handed its value under the lock, and one without a place is never met,
+    /// only told to look.
     is_future: bool,
     /// What a claimer that could not complete leaves here before the wake-up.
     message: Message,
@@ -84,9 +91,33 @@ impl Node {
         self.message = message;
     }
 
-    /// Whether it is in a list.
-    pub(crate) fn is_linked(&self) -> bool {
-        self.linked
+    /// Whether a node is in a list. By its place alone, as a claimer may leave a message
+    /// in the node meanwhile.
+    ///
+    /// # Safety
+    ///
+    /// The node is valid, and the lock of the lists that it may be in is held.
+    pub(crate) unsafe fn is_linked(node: NonNull<Node>) -> bool {
+        // SAFETY: the caller's contract.
+        unsafe { (*node.as_ptr()).linked }
+    }
+
+    /// Claims its party's wait on behalf of the party that `node` will be told to, which
+    /// finds the claim by [`Claimed::partner`].
+    ///
+    /// # Safety
+    ///
+    /// The node is the caller's alone, in no list, and stays until it is woken. The
+    /// waiter is that of a wait of its party, which nobody else knows.
+    pub(crate) unsafe fn claim_for_partner(node: NonNull<Node>, waiter: Waiter) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let claim = waiter.claim(Outcome::Woken(0));
+            debug_assert!(claim.is_some(), "nobody else knows of this wait");
+            let node = &mut *node.as_ptr();
+            node.waiter = Some(waiter);
+            node.claim = claim;
+        }
     }
 
     /// Owner, after its wait.
@@ -110,11 +141,15 @@ impl Claimed {
     /// # Safety
     ///
     /// The node is that of a party that published its waiter there, for the caller
-    /// alone, and cannot be cancelled or time out.
+    /// alone, and cannot be cancelled or time out; or has claimed itself for the caller.
     pub(crate) unsafe fn partner(node: NonNull<Node>) -> Claimed {
-        // SAFETY: the party waits for the caller, so its frame is there, and nobody
-        // else touches the node.
-        let (claim, place) = unsafe { (claim(node, Outcome::Woken(0)), node.as_ref().place) };
+        // SAFETY: the party waits for the caller, so its node is there. Nobody else touches
+        // these parts of it; a future looks at another one.
+        let (claim, place) = unsafe {
+            let own = (*node.as_ptr()).claim.take();
+            let claim = own.or_else(|| claim(node, Outcome::Woken(0)));
+            (claim, (*node.as_ptr()).place)
+        };
         let claim = claim.expect("nobody else ends this wait");
         Claimed { claim, node, place }
     }
@@ -128,8 +163,9 @@ impl Claimed {
     /// Whether the party is a future.
     #[inline]
     pub(crate) fn is_future(&self) -> bool {
-        // SAFETY: claimed and not yet woken: the node is there, and the claimer's.
-        unsafe { self.node.as_ref() }.is_future
+        // SAFETY: claimed and not yet woken: the node is there. By its place alone, as a
+        // future may look whether it is linked.
+        unsafe { (*self.node.as_ptr()).is_future }
     }
 
     /// The claimed party's node, which is there until it is woken.
@@ -209,7 +245,7 @@ impl WaitList {
     /// was pushed to no other list.
     pub(crate) unsafe fn remove(&mut self, node: NonNull<Node>) {
         // SAFETY: valid by contract; under the lock nobody else touches it.
-        if unsafe { node.as_ref().linked } {
+        if unsafe { (*node.as_ptr()).linked } {
             // SAFETY: it is linked, and in no other list, so it is in this one.
             unsafe { self.unlink(node) };
         }
@@ -277,19 +313,47 @@ impl WaitList {
         unsafe { self.claim_all(Outcome::Closed, all) };
     }
 
-    /// Whether anybody still waits but the party whose wait this is.
+    /// Unlinks the futures that wait for a promise, and tells those that still do to
+    /// look, in order, behind those that `all` holds already.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the lock that guards this list.
+    pub(crate) unsafe fn tell_futures_to_look(&mut self, all: &mut ClaimedAll) {
+        let mut next = self.head;
+        while let Some(node) = next {
+            // SAFETY: linked nodes are valid while the lock is held; those that are claimed
+            // stay valid until they are woken.
+            unsafe {
+                next = (*node.as_ptr()).next;
+                if !is_never_met(node) {
+                    continue;
+                }
+                self.unlink(node);
+                if let Some(claim) = claim(node, Outcome::Woken(0)) {
+                    let place = None;
+                    Claimed { claim, node, place }.tell_to_look(all);
+                }
+            }
+        }
+    }
+
+    /// Whether anybody still waits but the party whose wait this is, and but futures that
+    /// wait for a promise: nobody can go together with those at once.
     ///
     /// # Safety
     ///
     /// The caller holds the lock that guards this list.
     pub(crate) unsafe fn has_other(&self, own: Option<Waiter>) -> bool {
         // SAFETY: linked nodes are valid, and the lock is held.
-        let next = |node: &NonNull<Node>| unsafe { node.as_ref().next };
+        let next = |node: &NonNull<Node>| unsafe { (*node.as_ptr()).next };
         std::iter::successors(self.head, next).any(|node| {
             // SAFETY: as above. A linked node's waiter was not taken back.
             unsafe {
-                node.as_ref().waiter.is_some_and(|waiter| {
-                    !own.is_some_and(|own| waiter.is_same_wait(own)) && waiter.is_waiting()
+                (*node.as_ptr()).waiter.is_some_and(|waiter| {
+                    !own.is_some_and(|own| waiter.is_same_wait(own))
+                        && !is_never_met(node)
+                        && waiter.is_waiting()
                 })
             }
         })
@@ -348,6 +412,16 @@ impl WaitList {
     }
 }
 
+/// Whether the party is a future that waits for a promise.
+///
+/// # Safety
+///
+/// The node is linked, and the lock of its list is held.
+unsafe fn is_never_met(node: NonNull<Node>) -> bool {
+    // SAFETY: the caller's contract.
+    unsafe { (*node.as_ptr()).is_future && (*node.as_ptr()).place.is_none() }
+}
+
 /// Tries to win a node's wait.
 ///
 /// # Safety
@@ -358,52 +432,7 @@ unsafe fn claim(node: NonNull<Node>, outcome: Outcome) -> Option<Claim> {
     // SAFETY: the node is valid: its owner has not taken it back, which it
     // would do under the lock. So is its waiter, for the same reason.
     unsafe {
-        node.as_ref()
-            .waiter
-            .and_then(|waiter| waiter.claim(outcome))
-    }
-}
-
-/// Parties that a close has won, chained through their own nodes so that it
-/// takes no memory however many they are.
-#[derive(Default)]
-#[must_use = "the claimed parties sleep until they are woken"]
-pub(crate) struct ClaimedAll {
-    first: Option<NonNull<Node>>,
-    last: Option<NonNull<Node>>,
-}
-
-impl ClaimedAll {
-    /// # Safety
-    ///
-    /// The node's party was claimed, the claim is kept in the node, and the
-    /// node is in no list.
-    unsafe fn push(&mut self, node: NonNull<Node>) {
-        // SAFETY: both nodes' parties are claimed and not woken, so their
-        // frames are there and the claimer's to use.
-        unsafe {
-            (*node.as_ptr()).next = None;
-            match self.last {
-                Some(last) => (*last.as_ptr()).next = Some(node),
-                None => self.first = Some(node),
-            }
-        }
-        self.last = Some(node);
-    }
-
-    /// Wakes all, in order. Not under the channel's lock.
-    pub(crate) fn wake(mut self) {
-        while let Some(node) = self.first {
-            // SAFETY: the node is valid until its party is woken. That happens
-            // after its fields were read, and they are not read again.
-            let claim = unsafe {
-                let node = &mut *node.as_ptr();
-                self.first = node.next;
-                node.claim.take()
-            };
-            if let Some(claim) = claim {
-                claim.wake();
-            }
-        }
+        let waiter = (*node.as_ptr()).waiter;
+        waiter.and_then(|waiter| waiter.claim(outcome))
     }
 }

@@ -3,13 +3,17 @@
 //! Attempts take the lock's guard, and release it before a value is dropped, a block freed
 //! or a party woken.
 
-#[cfg(doc)]
-use super::Chan;
-use super::{Kind, Locked};
+use super::{Chan, Kind, Locked};
 use crate::buffer::PushError;
+use crate::error::TryRecvError;
 use crate::place;
-use crate::waiter::{Claimed, Message};
+use crate::waiter::{Claimed, ClaimedAll, Message};
+use gorge_runtime::park::Refused;
 use gorge_runtime::primitive::atomic::Ordering;
+
+/// How often a receive that does not wait begins again, because a sender that it could
+/// have met was behind a future.
+const TRIES: usize = 16;
 
 /// Why an attempt did not send.
 pub(crate) enum SendStop<'a, T> {
@@ -25,9 +29,107 @@ pub(crate) enum ReceiveStop<'a, T> {
     /// There is no value and no sender: the receiver may wait.
     Empty(Locked<'a, T>),
     /// The first sender makes its value when it is chosen, which it now is: the
-    /// receiver [meets](Locked::meet) it.
+    /// receiver [meets](Locked::meet) it, unless it is a future: then it is
+    /// [told to look](ReceiveStop::past).
     Promised(Locked<'a, T>, Claimed),
     Closed,
+}
+
+/// Whom a receive passes over of those that make their values later.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Past {
+    /// Futures.
+    Futures,
+    /// Futures, and whoever waits behind one.
+    All,
+}
+
+impl<'a, T> ReceiveStop<'a, T> {
+    /// Goes on past senders that make their values later: they are claimed, and told to
+    /// look again. They have to be woken when the lock is free; if the receiver waits, it
+    /// links itself before that, so that they find it.
+    ///
+    /// A future is never met, since it makes its value when it is polled, for which nobody
+    /// may wait. While one is claimed nobody else is met either, as its waker is anybody's
+    /// code, which must not run while somebody waits for what the caller does next.
+    #[inline]
+    pub(crate) fn past(self, whom: Past, told: &mut ClaimedAll) -> Result<T, ReceiveStop<'a, T>> {
+        match self {
+            ReceiveStop::Promised(locked, sender) => locked.receive_past(sender, whom, told),
+            stop => Err(stop),
+        }
+    }
+}
+
+impl<'a, T> Locked<'a, T> {
+    #[cold]
+    #[inline(never)]
+    fn receive_past(
+        mut self,
+        mut sender: Claimed,
+        whom: Past,
+        told: &mut ClaimedAll,
+    ) -> Result<T, ReceiveStop<'a, T>> {
+        while sender.is_future() || (whom == Past::All && !told.is_empty()) {
+            sender.tell_to_look(told);
+            match self.receive() {
+                Ok(value) => return Ok(value),
+                Err(ReceiveStop::Promised(locked, next)) => (self, sender) = (locked, next),
+                Err(stop) => return Err(stop),
+            }
+        }
+        Err(ReceiveStop::Promised(self, sender))
+    }
+}
+
+impl<T> Chan<T> {
+    /// Receives without waiting, but for a sender that has been chosen to make its value.
+    #[inline]
+    pub(crate) fn receive_now(&self) -> Result<T, TryRecvError> {
+        match self.lock().receive() {
+            Ok(value) => Ok(value),
+            Err(ReceiveStop::Empty(_)) => Err(TryRecvError::Empty),
+            Err(ReceiveStop::Closed) => Err(TryRecvError::Disconnected),
+            Err(stop) => self.receive_promised(stop),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn receive_promised<'a>(&'a self, mut stop: ReceiveStop<'a, T>) -> Result<T, TryRecvError> {
+        let mut tries = 1;
+        loop {
+            let mut told = ClaimedAll::default();
+            let received = match stop.past(Past::Futures, &mut told) {
+                Ok(value) => Ok(Some(value)),
+                Err(ReceiveStop::Closed) => Err(TryRecvError::Disconnected),
+                Err(ReceiveStop::Empty(locked)) => {
+                    drop(locked);
+                    Err(TryRecvError::Empty)
+                }
+                Err(ReceiveStop::Promised(locked, sender)) if told.is_empty() => {
+                    locked.meet(sender).map_err(|Refused| TryRecvError::Empty)
+                }
+                Err(ReceiveStop::Promised(locked, sender)) => {
+                    sender.tell_to_look(&mut told);
+                    drop(locked);
+                    tries += 1;
+                    match tries <= TRIES {
+                        true => Ok(None),
+                        false => Err(TryRecvError::Empty),
+                    }
+                }
+            };
+            told.wake();
+            if let Some(received) = received.transpose() {
+                return received;
+            }
+            stop = match self.lock().receive() {
+                Ok(value) => return Ok(value),
+                Err(stop) => stop,
+            };
+        }
+    }
 }
 
 impl<'a, T> Locked<'a, T> {

@@ -19,10 +19,25 @@ mod send;
 mod serve;
 mod sink;
 mod stream;
+mod waker;
 
 pub use receive::RecvFuture;
 pub use reserve::ReserveFuture;
 pub(crate) use returned::Returned;
+
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+// As the handles: a panic leaves a channel as it is.
+impl<T> UnwindSafe for RecvFuture<'_, T> {}
+impl<T> RefUnwindSafe for RecvFuture<'_, T> {}
+impl<T> UnwindSafe for RecvStream<'_, T> {}
+impl<T> RefUnwindSafe for RecvStream<'_, T> {}
+impl<T> UnwindSafe for SendFuture<'_, T> {}
+impl<T> RefUnwindSafe for SendFuture<'_, T> {}
+impl<T> UnwindSafe for SendSink<'_, T> {}
+impl<T> RefUnwindSafe for SendSink<'_, T> {}
+impl<T> UnwindSafe for ReserveFuture<'_, T> {}
+impl<T> RefUnwindSafe for ReserveFuture<'_, T> {}
 pub use send::SendFuture;
 pub use sink::SendSink;
 pub use stream::RecvStream;

@@ -31,15 +31,15 @@
 //! `wake` in an operation on a handle. Forgetting the future leaves a node on the heap,
 //! which a close takes out of the list before the channel is freed.
 
+use super::waker;
 use crate::channel::{Chan, Locked};
 use crate::place::{Place, Slot};
 use crate::promise::Promise;
 use crate::waiter::{Claimed, ClaimedAll, Message, Node};
-use gorge_runtime::park::{Outcome, Task, WaitReason};
+use gorge_runtime::park::{Outcome, Task, WaitReason, Waiter};
 use gorge_runtime::primitive::RawLock;
 use std::cell::UnsafeCell;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -51,7 +51,7 @@ pub(super) enum Role {
     Receive,
     /// Somebody to take the value that lies in the slot.
     Send,
-    /// A promise.
+    /// Room, or to be told that somebody receives.
     Reserve,
 }
 
@@ -79,6 +79,9 @@ enum Mark {
     Woken,
     Abandoned,
 }
+
+/// Somebody has won the wait, and ends it.
+pub(super) struct IsClaimed;
 
 // SAFETY: a party moves values between threads as the channel does, and what is in it is
 // touched by who the module's table says: under a lock, or between claim and wake.
@@ -109,37 +112,73 @@ impl<T> Party<T> {
     /// The party does not wait. The lock is that of its channel, on which it may wait in
     /// its role. A sender's slot is full, a receiver's is empty.
     pub(super) unsafe fn link(this: &Arc<Party<T>>, mut locked: Locked<'_, T>, waker: Waker) {
-        let sends = this.role != Role::Receive;
-        let reason = match sends {
-            true => WaitReason::ChannelSend,
-            false => WaitReason::ChannelReceive,
-        };
-        // The list's reference.
-        let party = Arc::into_raw(Arc::clone(this)).cast_mut();
-        // SAFETY: nobody else reaches the shared part, the node or the slot of a party that
-        // does not wait. The pointers come of the reference that the list now has, and the
-        // channel's lock is held.
+        let sends = this.sends();
+        // SAFETY: the caller's contract; the list takes over the reference. Its lock is held.
         unsafe {
-            *(*party).shared.get() = Shared {
-                mark: Mark::Waiting,
-                waker: Some(waker),
-            };
-            let place = NonNull::from(&(*party).slot).cast();
-            let node = UnsafeCell::raw_get(&raw const (*party).node);
-            *node = match this.role {
-                Role::Receive => Node::of_future(Some(place)),
-                Role::Send => Node::new(Some(place), 0),
-                Role::Reserve => Node::new(None, 0),
-            };
-            let task = NonNull::new_unchecked(party).cast::<Task>();
-            let waiter = Task::begin(task, reason, locked.chan().address());
-            let list = locked.list(sends);
-            list.push_back(NonNull::new_unchecked(node), waiter);
+            let (node, waiter) = Party::begin(this, Some(waker));
+            locked.list(sends).push_back(node, waiter);
         }
         let mut told = ClaimedAll::default();
         locked.someone_waits(sends, &mut told);
         drop(locked);
         told.wake();
+    }
+
+    /// Begins to wait for this sender alone, in no list, and tells it so. It will hand over
+    /// its value as one does that has claimed the party before it had it: the party claims
+    /// itself for it.
+    ///
+    /// No waker is left, as it is anybody's code that clones one, and the sender is not to
+    /// wait for that. The party is to be polled.
+    ///
+    /// # Safety
+    ///
+    /// The party receives and does not wait, and its slot is empty. The sender waits on its
+    /// channel, without a place, and is no future.
+    pub(super) unsafe fn meet(this: &Arc<Party<T>>, mut sender: Claimed) {
+        // SAFETY: the caller's contract; the sender takes over the reference. Nobody knows
+        // of the node before the sender is told.
+        unsafe {
+            let (node, waiter) = Party::begin(this, None);
+            Node::claim_for_partner(node, waiter);
+            sender.tell(Message::Partner(node));
+        }
+        sender.wake();
+    }
+
+    /// Begins a wait: its node, which is in no list, and its waiter. The caller passes a
+    /// reference on to whoever ends the wait.
+    ///
+    /// # Safety
+    ///
+    /// As for [`link`](Party::link).
+    unsafe fn begin(this: &Arc<Party<T>>, waker: Option<Waker>) -> (NonNull<Node>, Waiter) {
+        let reason = match this.sends() {
+            true => WaitReason::ChannelSend,
+            false => WaitReason::ChannelReceive,
+        };
+        let party = Arc::into_raw(Arc::clone(this)).cast_mut();
+        // SAFETY: nobody else reaches the shared part, the node or the slot of a party that
+        // does not wait. The pointers come of the reference that is passed on.
+        unsafe {
+            *(*party).shared.get() = Shared {
+                mark: Mark::Waiting,
+                waker,
+            };
+            let place = NonNull::from(&(*party).slot).cast();
+            let node = UnsafeCell::raw_get(&raw const (*party).node);
+            *node = match this.role {
+                Role::Receive | Role::Send => Node::of_future(Some(place)),
+                Role::Reserve => Node::of_future(None),
+            };
+            let task = NonNull::new_unchecked(party).cast::<Task>();
+            let waiter = Task::begin(task, reason, this.chan.addr().get());
+            (NonNull::new_unchecked(node), waiter)
+        }
+    }
+
+    fn sends(&self) -> bool {
+        self.role != Role::Receive
     }
 
     /// Whether the wait has ended; if not, the waker of this poll will be called.
@@ -164,41 +203,44 @@ impl<T> Party<T> {
         }
     }
 
-    /// Ends the wait if nobody has claimed it: whether it was so.
-    pub(super) fn unlink(this: &Arc<Party<T>>, chan: &Chan<T>) -> bool {
+    /// Ends the wait if nobody has claimed it; its waker then, to be dropped when all else
+    /// is settled, as that may run anything.
+    pub(super) fn unlink(this: &Arc<Party<T>>, chan: &Chan<T>) -> Result<Option<Waker>, IsClaimed> {
         let mut locked = chan.lock();
-        // Claims are made under the lock that is held, so this stays so.
+        // Claims are made under the lock that is held, or by the future itself, so this stays
+        // so.
         if !this.task.is_waiting() {
-            return false;
+            return Err(IsClaimed);
         }
         // SAFETY: the lock is held, and the node of a party that waits is in this list.
-        unsafe { locked.list(this.role != Role::Receive).remove(this.node()) };
+        unsafe { locked.list(this.sends()).remove(this.node()) };
         this.task.withdraw();
         drop(locked);
-        // Outside the lock: it may run anything.
-        drop(this.shared(|shared| shared.waker.take()));
+        let waker = this.shared(|shared| shared.waker.take());
         // SAFETY: the list's reference came back with the node.
         unsafe { Arc::decrement_strong_count(Arc::as_ptr(this)) };
-        true
+        Ok(waker)
     }
 
     /// The future goes while it waits: what it got goes back, now or when its claimer is
     /// done. The value that nobody took of a sender.
     pub(super) fn leave(this: &Arc<Party<T>>, chan: &Chan<T>) -> Option<T> {
-        let is_claimed = !Party::unlink(this, chan);
-        if is_claimed {
-            match this.role {
-                Role::Receive => Party::leave_served(this, chan),
-                Role::Send | Role::Reserve => this.leave_claimed(),
-            }
-        }
+        let (is_claimed, waker) = match (Party::unlink(this, chan), this.role) {
+            (Ok(waker), _) => (false, waker),
+            (Err(IsClaimed), Role::Receive) => (true, Party::leave_served(this, chan)),
+            (Err(IsClaimed), _) => (true, this.leave_claimed()),
+        };
         let has_value = !is_claimed || this.outcome() == Outcome::Closed;
         // SAFETY: a sender that no receiver has claimed has its value, and whoever closes the
         // channel does not touch it.
-        (this.role == Role::Send && has_value).then(|| unsafe { this.take() })
+        let value = (this.role == Role::Send && has_value).then(|| unsafe { this.take() });
+        // Last: its destructor may panic.
+        drop(waker);
+        value
     }
 
-    fn leave_served(this: &Arc<Party<T>>, chan: &Chan<T>) {
+    /// The waker, to be dropped last.
+    fn leave_served(this: &Arc<Party<T>>, chan: &Chan<T>) -> Option<Waker> {
         let locked = chan.lock();
         // Under the channel's lock, so that a sender that comes to it looks before or after.
         let waker = this.shared(|shared| {
@@ -206,11 +248,12 @@ impl<T> Party<T> {
             shared.waker.take()
         });
         drop(locked);
-        drop(waker);
         chan.put_back_served(this);
+        waker
     }
 
-    fn leave_claimed(&self) {
+    /// The waker, to be dropped last.
+    fn leave_claimed(&self) -> Option<Waker> {
         let (is_woken, waker) = self.shared(|shared| {
             let is_woken = shared.mark == Mark::Woken;
             if !is_woken {
@@ -218,11 +261,11 @@ impl<T> Party<T> {
             }
             (is_woken, shared.waker.take())
         });
-        drop(waker);
         if is_woken {
             // SAFETY: the party is woken, and its future wants nothing of it.
             unsafe { self.give_back() };
         }
+        waker
     }
 
     pub(super) fn node(&self) -> NonNull<Node> {
@@ -294,21 +337,6 @@ impl<T> Party<T> {
             .with_mut(|slot| unsafe { (*slot).assume_init_read() })
     }
 
-    /// What a claimer has promised, by the message that it left.
-    ///
-    /// # Safety
-    ///
-    /// The party waited for a promise and was woken with this message. A partner is claimed
-    /// once.
-    pub(super) unsafe fn promise(message: Message) -> Option<Promise> {
-        match message {
-            Message::Room => Some(Promise::Room),
-            // SAFETY: the receiver waits for this party alone, as the message says.
-            Message::Partner(node) => Some(Promise::Partner(unsafe { Claimed::partner(node) })),
-            _ => None,
-        }
-    }
-
     /// How the last wait ended.
     pub(super) fn outcome(&self) -> Outcome {
         self.task.outcome()
@@ -334,10 +362,10 @@ impl<T> Party<T> {
             return;
         }
         // SAFETY: the caller's contract.
-        if let Some(promise) = unsafe { Party::<T>::promise(self.message()) } {
+        if unsafe { self.message() } == Message::Room {
             // SAFETY: a claimer calls this in an operation on the channel, the future while
             // it holds a handle.
-            unsafe { self.chan.as_ref() }.break_promise(promise);
+            unsafe { self.chan.as_ref() }.break_promise(Promise::Room);
         }
     }
 
@@ -371,9 +399,6 @@ unsafe fn wake<T>(task: NonNull<Task>) {
         unsafe { party.give_back() };
     }
     if let Some(waker) = waker {
-        // A closer has others to wake after this one, so a waker's panic ends here. What
-        // was thrown is forgotten, since dropping it might panic too.
-        let woken = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-        woken.unwrap_or_else(mem::forget);
+        waker::call(waker);
     }
 }

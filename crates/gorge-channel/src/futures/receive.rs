@@ -3,14 +3,14 @@
 use super::alarm::Alarm;
 use super::party::{Party, Role};
 use crate::Receiver;
-use crate::channel::{Chan, Kind, Locked, ReceiveStop};
+use crate::channel::{Chan, Kind, Past, ReceiveStop};
 use crate::error::RecvError;
-use crate::waiter::ClaimedAll;
+use crate::waiter::{Claimed, ClaimedAll};
 use gorge_runtime::preempt;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 /// A receive that is waited for with `.await`. Made by [`Receiver::recv_async`].
 ///
@@ -18,7 +18,8 @@ use std::task::{Context, Poll, ready};
 ///
 /// It may be dropped at any time, as `select!` of an executor does with what is not
 /// ready: a value that it was handed, and has not returned, is then the next one to be
-/// received. For this moment the channel may hold more values than its capacity. Forgotten
+/// received. For this moment the channel may hold more values than its capacity. Values
+/// that several futures put back come in the order in which these are dropped. Forgotten
 /// ([`std::mem::forget`]) while it waits, it swallows a value.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct RecvFuture<'a, T> {
@@ -95,10 +96,15 @@ impl<T> Default for Receiving<T> {
     }
 }
 
-/// Nothing was received.
-enum Nothing<'a, T> {
-    Yet(Locked<'a, T>),
-    Ever,
+/// What came of an attempt.
+enum Attempt<T> {
+    Done(Result<T, RecvError>),
+    /// A sender will hand a value over, when it has made it.
+    Met,
+    /// The party is linked.
+    Waits,
+    /// There was no waker to wait with.
+    Nothing,
 }
 
 impl<T> Receiving<T> {
@@ -109,38 +115,92 @@ impl<T> Receiving<T> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<T, RecvError>> {
         preempt::point_without_cancel();
-        if let Some(done) = ready!(self.poll_wait(chan, cx)) {
-            return Poll::Ready(done);
+        let mut is_prepared = self.party.is_some();
+        loop {
+            if let Some(done) = ready!(self.poll_wait(chan, cx)) {
+                return Poll::Ready(done);
+            }
+            // At first without one, and without a party, which both cost something.
+            let mut waker = is_prepared.then(|| cx.waker().clone());
+            let attempt = self.attempt(chan, &mut waker);
+            // Here, as its destructor may panic.
+            drop(waker);
+            match attempt {
+                Attempt::Done(done) => {
+                    self.alarm = None;
+                    return Poll::Ready(done);
+                }
+                Attempt::Waits => {
+                    self.set_alarm(chan, cx.waker());
+                    return Poll::Pending;
+                }
+                Attempt::Met => {}
+                Attempt::Nothing => is_prepared = true,
+            }
         }
+    }
+
+    /// One attempt. Futures that wait to be promised something are told to look again: they
+    /// find this party, which waits when they do, or what came of the attempt.
+    fn attempt(&mut self, chan: &Chan<T>, waker: &mut Option<Waker>) -> Attempt<T> {
         let mut told = ClaimedAll::default();
-        if self.party.is_none() {
-            let received = receive_at_once(chan, &mut told);
-            let received = received.map_err(|nothing| matches!(nothing, Nothing::Ever));
-            told.wake();
-            match received {
-                Ok(value) => return Poll::Ready(Ok(value)),
-                Err(true) => return Poll::Ready(Err(RecvError)),
-                Err(false) => told = ClaimedAll::default(),
+        let received = match chan.lock().receive() {
+            Err(stop) => stop.past(Past::Futures, &mut told),
+            received => received,
+        };
+        let attempt = match received {
+            Ok(value) => Attempt::Done(Ok(value)),
+            Err(ReceiveStop::Closed) => Attempt::Done(Err(RecvError)),
+            Err(ReceiveStop::Promised(locked, sender)) => {
+                // Nobody but the sender learns of this party.
+                drop(locked);
+                self.meet(chan, sender);
+                Attempt::Met
             }
-        }
-        let party = self
-            .party
-            .get_or_insert_with(|| Party::new(Role::Receive, chan));
-        let waker = cx.waker().clone();
-        let (polled, due) = match receive_at_once(chan, &mut told) {
-            Ok(value) => (Poll::Ready(Ok(value)), None),
-            Err(Nothing::Ever) => (Poll::Ready(Err(RecvError)), None),
-            Err(Nothing::Yet(locked)) => {
-                let due = locked.buffer.due();
-                // SAFETY: it does not wait, and its slot is empty.
-                unsafe { Party::link(party, locked, waker) };
-                self.waits = true;
-                (Poll::Pending, due)
-            }
+            Err(ReceiveStop::Empty(locked)) => match waker.take() {
+                Some(waker) => {
+                    // SAFETY: it does not wait, and its slot is empty.
+                    unsafe { Party::link(self.party(chan), locked, waker) };
+                    self.waits = true;
+                    Attempt::Waits
+                }
+                None => {
+                    drop(locked);
+                    Attempt::Nothing
+                }
+            },
         };
         told.wake();
-        self.alarm = due.map(|due| Alarm::new(due, cx.waker().clone()));
-        polled
+        attempt
+    }
+
+    #[cold]
+    fn meet(&mut self, chan: &Chan<T>, sender: Claimed) {
+        // SAFETY: it receives and does not wait, and its slot is empty. The sender waits on
+        // this channel without a place. Futures were passed over.
+        unsafe { Party::meet(self.party(chan), sender) };
+        self.waits = true;
+    }
+
+    fn party(&mut self, chan: &Chan<T>) -> &Arc<Party<T>> {
+        self.party
+            .get_or_insert_with(|| Party::new(Role::Receive, chan))
+    }
+
+    /// Sees to it that this waker is called when the next value comes by itself, if it does.
+    fn set_alarm(&mut self, chan: &Chan<T>, waker: &Waker) {
+        if chan.kind() != Kind::Timer {
+            return;
+        }
+        let due = chan.lock().buffer.due();
+        let is_set = match (due, &self.alarm) {
+            (Some(due), Some(alarm)) => alarm.is(due, waker),
+            (None, None) => true,
+            _ => false,
+        };
+        if !is_set {
+            self.alarm = due.map(|due| Alarm::new(due, waker));
+        }
     }
 
     /// Looks after a wait that goes on. None: nothing came of it, or there is none.
@@ -152,10 +212,13 @@ impl<T> Receiving<T> {
         let (true, Some(party)) = (self.waits, &self.party) else {
             return Poll::Ready(None);
         };
-        if chan.kind() == Kind::Timer && Party::unlink(party, chan) {
+        if chan.kind() == Kind::Timer {
             // Its value comes by itself.
-            self.waits = false;
-            return Poll::Ready(None);
+            if let Ok(waker) = Party::unlink(party, chan) {
+                self.waits = false;
+                drop(waker);
+                return Poll::Ready(None);
+            }
         }
         ready!(party.poll(cx));
         self.waits = false;
@@ -170,22 +233,5 @@ impl<T> Receiving<T> {
             self.waits = false;
             Party::leave(party, chan);
         }
-    }
-}
-
-/// One attempt. Senders that make their values later are told to look again: they find
-/// this party, which waits when they do, or what came of the attempt.
-fn receive_at_once<'a, T>(chan: &'a Chan<T>, told: &mut ClaimedAll) -> Result<T, Nothing<'a, T>> {
-    let mut locked = chan.lock();
-    loop {
-        locked = match locked.receive() {
-            Ok(value) => return Ok(value),
-            Err(ReceiveStop::Empty(locked)) => return Err(Nothing::Yet(locked)),
-            Err(ReceiveStop::Closed) => return Err(Nothing::Ever),
-            Err(ReceiveStop::Promised(locked, sender)) => {
-                sender.tell_to_look(told);
-                locked
-            }
-        };
     }
 }

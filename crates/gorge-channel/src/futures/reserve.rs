@@ -2,9 +2,11 @@
 
 use super::party::{Party, Role};
 use crate::Sender;
+use crate::channel::Chan;
 use crate::error::SendError;
 use crate::permit::Permit;
-use crate::promise::PromiseStop;
+use crate::promise::{Promise, PromiseStop};
+use crate::waiter::Message;
 use gorge_runtime::park::Outcome;
 use gorge_runtime::preempt;
 use std::fmt;
@@ -16,8 +18,8 @@ use std::task::{Context, Poll, ready};
 ///
 /// # Cancellation
 ///
-/// It may be dropped at any time: what it was promised goes to the next sender. Forgotten
-/// ([`std::mem::forget`]) while it waits, it keeps room, or a receiver, for ever.
+/// It may be dropped at any time: room that it was promised goes to the next sender.
+/// Forgotten ([`std::mem::forget`]) while it waits, it may keep room for ever.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct ReserveFuture<'a, T> {
     sender: &'a Sender<T>,
@@ -30,8 +32,12 @@ impl<T> Sender<T> {
     /// `async`; see [`reserve`](Sender::reserve). So nothing is lost when the wait is given
     /// up: the value need not be there yet.
     ///
-    /// On a channel of capacity zero, a receiver that has met this future waits until it is
-    /// polled and its permit used, or either is dropped.
+    /// On a channel of capacity zero this future has no place in the queue: it is told when
+    /// a receiver comes, and gets that when it is polled, if the receiver still waits and
+    /// no other sender was quicker. From then on the receiver waits until the permit is used
+    /// or dropped. A receive that does not wait, such as
+    /// [`try_recv`](crate::Receiver::try_recv), finds nobody, and no
+    /// [`Select`](crate::Select) is [ready](crate::Select::ready) for this future.
     ///
     /// # Errors
     ///
@@ -71,33 +77,43 @@ impl<'a, T> Future for ReserveFuture<'a, T> {
             if party.outcome() == Outcome::Closed {
                 return Poll::Ready(Err(SendError(())));
             }
-            // SAFETY: this party was woken, and takes once what it was promised.
-            if let Some(promise) = unsafe { Party::<T>::promise(party.message()) } {
-                return Poll::Ready(Ok(Permit::new(chan, Some(promise))));
+            // SAFETY: this party was woken.
+            if unsafe { party.message() } == Message::Room {
+                return Poll::Ready(Ok(Permit::new(chan, Some(Promise::Room))));
+            }
+        }
+        if this.party.is_none() {
+            match chan.lock().promise() {
+                Err(PromiseStop::Full(locked)) => drop(locked),
+                stop => return Poll::Ready(permit(chan, stop)),
             }
         }
         let party = this
             .party
             .get_or_insert_with(|| Party::new(Role::Reserve, chan));
-        let mut waker = None;
-        loop {
-            match chan.lock().promise() {
-                Ok(promise) => return Poll::Ready(Ok(Permit::new(chan, Some(promise)))),
-                Err(PromiseStop::Closed) => return Poll::Ready(Err(SendError(()))),
-                Err(PromiseStop::Full) => {}
-            }
-            let waker = waker.take().unwrap_or_else(|| cx.waker().clone());
-            let locked = chan.lock();
-            if !locked.has_room(None) {
+        let waker = cx.waker().clone();
+        let permit = match chan.lock().promise() {
+            Err(PromiseStop::Full(locked)) => {
                 // SAFETY: it does not wait.
                 unsafe { Party::link(party, locked, waker) };
                 this.waits = true;
                 return Poll::Pending;
             }
-            // There is room, or a receiver that waits: promised in the next round.
-            drop(locked);
-        }
+            stop => permit(chan, stop),
+        };
+        // Here, as its destructor may panic.
+        drop(waker);
+        Poll::Ready(permit)
     }
+}
+
+/// What came of an attempt, unless the channel is full.
+fn permit<'a, T>(
+    chan: &'a Chan<T>,
+    promised: Result<Promise, PromiseStop<'_, T>>,
+) -> Result<Permit<'a, T>, SendError<()>> {
+    let promise = promised.map_err(|_| SendError(()))?;
+    Ok(Permit::new(chan, Some(promise)))
 }
 
 impl<T> Drop for ReserveFuture<'_, T> {

@@ -4,6 +4,8 @@
 //! There is no bound on how many futures are dropped, so each value lies in a box, which
 //! is made before the channel's lock is taken.
 
+use std::mem::{self, ManuallyDrop};
+
 /// In the order in which they came back.
 pub(crate) struct Returned<T> {
     /// The first ones, in order.
@@ -67,10 +69,16 @@ impl<T> Returned<T> {
 }
 
 impl<T> Drop for Returned<T> {
-    /// One by one: a long chain must not use up the stack.
+    /// One by one: a long chain must not use up the stack, also if a destructor panics.
+    /// Then the rest leaks.
     fn drop(&mut self) {
-        while self.len > 0 {
-            drop(self.take_first());
+        let mut rest = ManuallyDrop::new(Returned {
+            first: self.first.take(),
+            last: self.last.take(),
+            len: mem::take(&mut self.len),
+        });
+        while rest.len > 0 {
+            drop(rest.take_first());
         }
     }
 }

@@ -152,22 +152,29 @@ impl<T> Sending<T> {
                 _ => Ok(()),
             });
         }
-        let Some(mut value) = self.value.take() else {
+        if self.value.is_none() {
             return Poll::Ready(Ok(()));
-        };
+        }
         if self.party.is_none() {
+            let Some(value) = self.value.take() else {
+                return Poll::Ready(Ok(()));
+            };
             match send_at_once(chan, value) {
                 Ok(sent) => return Poll::Ready(sent),
                 Err((locked, unsent)) => {
                     drop(locked);
-                    value = unsent;
+                    self.value = Some(unsent);
                 }
             }
         }
         let party = self
             .party
             .get_or_insert_with(|| Party::new(Role::Send, chan));
+        // Before the value is taken: a panic of this leaves it where it is.
         let waker = cx.waker().clone();
+        let Some(value) = self.value.take() else {
+            return Poll::Ready(Ok(()));
+        };
         match send_at_once(chan, value) {
             Ok(sent) => Poll::Ready(sent),
             Err((locked, value)) => {

@@ -19,7 +19,9 @@ use super::returned::{Returned, Value};
 use crate::channel::{Chan, Locked};
 use crate::error::SendError;
 use crate::place;
-use crate::waiter::{Claimed, Message};
+use crate::waiter::{Claimed, Message, Node, WaitList};
+use std::iter;
+use std::mem;
 use std::sync::Arc;
 
 impl<T> Locked<'_, T> {
@@ -36,6 +38,7 @@ impl<T> Locked<'_, T> {
             Party::<T>::keep_alive(receiver.node());
             self.served.keep(receiver.node());
         }
+        self.served_len += 1;
         drop(self);
         receiver.wake();
     }
@@ -43,7 +46,7 @@ impl<T> Locked<'_, T> {
     fn is_served(&self, party: &Party<T>) -> bool {
         // SAFETY: the lock is held. The node of a party that does not wait is in the list of
         // those served, or in none.
-        unsafe { party.node().as_ref() }.is_linked()
+        unsafe { Node::is_linked(party.node()) }
     }
 
     /// The value that a party was handed, unless another receiver has taken it. The party
@@ -52,6 +55,7 @@ impl<T> Locked<'_, T> {
         if !self.is_served(party) {
             return None;
         }
+        self.served_len -= 1;
         // SAFETY: the lock is held, and the node is in this list. What is in the slot is that
         // of who takes it out of there, and so is the list's reference.
         unsafe {
@@ -64,17 +68,21 @@ impl<T> Locked<'_, T> {
 
     /// The first value that was handed to a future and not yet returned by it. Unlocks.
     pub(crate) fn take_served(mut self) -> Option<T> {
-        let node = self.served.first()?;
-        // SAFETY: the node is in this list, which the lock guards and which has a reference
-        // to the party. What is in the slot is that of whoever takes it out.
-        let party = unsafe {
-            self.served.remove(node);
-            Party::<T>::let_go(node)
-        };
-        // SAFETY: as above.
-        let value = unsafe { party.take() };
+        // SAFETY: this is the list, and the lock is held.
+        let (value, party) = unsafe { take_first::<T>(&mut self.served) }?;
+        self.served_len -= 1;
         drop(self);
+        drop(party);
         Some(value)
+    }
+
+    /// All of these, of a channel that nobody receives from any more: there is no future
+    /// left that would look for its value. What is not taken of them leaks.
+    pub(crate) fn take_all_served(&mut self) -> impl Iterator<Item = T> + use<T> {
+        let mut served = mem::take(&mut self.served);
+        self.served_len = 0;
+        // SAFETY: this is what was the list, and nobody else has it.
+        iter::from_fn(move || unsafe { take_first::<T>(&mut served) }.map(|(value, _)| value))
     }
 
     /// The first value that was put back, of at least one. Unlocks.
@@ -108,6 +116,22 @@ impl<T> Locked<'_, T> {
                 }
             }
         }
+    }
+}
+
+/// Takes a value out of the list of those served, and the list's reference to its party.
+///
+/// # Safety
+///
+/// It is the list of a channel of this type, and the caller holds its lock.
+unsafe fn take_first<T>(served: &mut WaitList) -> Option<(T, Arc<Party<T>>)> {
+    let node = served.first()?;
+    // SAFETY: the node is in this list, which has a reference to the party. What is in the
+    // slot is that of whoever takes it out.
+    unsafe {
+        served.remove(node);
+        let party = Party::<T>::let_go(node);
+        Some((party.take(), party))
     }
 }
 

@@ -46,7 +46,10 @@ impl<T> Sender<T> {
     }
 
     /// As [`sink`](Sender::sink), with the sender in it.
-    pub fn into_sink(self) -> SendSink<'static, T> {
+    pub fn into_sink<'a>(self) -> SendSink<'a, T>
+    where
+        T: 'a,
+    {
         SendSink::of(Held::Owned(self))
     }
 }

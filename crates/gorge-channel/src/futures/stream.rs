@@ -59,7 +59,10 @@ impl<T> Receiver<T> {
     }
 
     /// As [`stream`](Receiver::stream), with the receiver in it.
-    pub fn into_stream(self) -> RecvStream<'static, T> {
+    pub fn into_stream<'a>(self) -> RecvStream<'a, T>
+    where
+        T: 'a,
+    {
         RecvStream::of(Held::Owned(self))
     }
 }

@@ -3,7 +3,8 @@
 //! A case names a channel and a direction; [`Operations`] are what can be done with it,
 //! one table for each type of value and direction.
 
-use crate::channel::{Chan, Head, Kind, Locked, ReceiveStop};
+use crate::channel::{Chan, Head, Kind, Locked};
+use crate::error::TryRecvError;
 use crate::place;
 #[cfg(gorge_loom)]
 use crate::place::Place;
@@ -55,7 +56,7 @@ struct Operations {
     unlock: unsafe fn(NonNull<()>),
     /// With the lock held.
     is_ready: unsafe fn(NonNull<()>) -> bool,
-    link: unsafe fn(NonNull<()>, NonNull<Node>, Waiter, bool) -> Option<ClaimedAll>,
+    link: unsafe fn(NonNull<()>, NonNull<Node>, Waiter, bool, &mut ClaimedAll) -> bool,
     unlink: unsafe fn(NonNull<()>, NonNull<Node>, bool),
     due: unsafe fn(NonNull<()>) -> Option<Instant>,
     #[cfg(gorge_loom)]
@@ -199,9 +200,10 @@ impl<'a> Case<'a> {
         unsafe { (self.operations.is_ready)(self.chan) }
     }
 
-    /// Lets a party wait for this case, or watch it; gives back those to be woken that
-    /// watch for somebody to wait. `None`: it is ready now, or somebody else than the
-    /// party waits whom it could go together with.
+    /// Lets a party wait for this case, or watch it. To `told` come those to be woken when
+    /// the party waits: who watches for that, and futures that are to look whether they find
+    /// it. False: it is ready now, or somebody else than the party waits whom it could go
+    /// together with.
     ///
     /// # Safety
     ///
@@ -212,9 +214,10 @@ impl<'a> Case<'a> {
         node: NonNull<Node>,
         waiter: Waiter,
         watches: bool,
-    ) -> Option<ClaimedAll> {
+        told: &mut ClaimedAll,
+    ) -> bool {
         // SAFETY: the handle keeps the channel; the rest is the caller's contract.
-        unsafe { (self.operations.link)(self.chan, node, waiter, watches) }
+        unsafe { (self.operations.link)(self.chan, node, waiter, watches, told) }
     }
 
     /// Takes the party out, if it is still there.
@@ -278,21 +281,14 @@ unsafe fn unlock<T>(address: NonNull<()>) {
 
 unsafe fn start_receive<T>(address: NonNull<()>, slot: NonNull<()>) -> Option<Won> {
     // SAFETY: the caller's contract.
-    let chan = unsafe { chan::<T>(address) };
-    loop {
-        let value = match chan.lock().receive() {
-            Ok(value) => value,
-            Err(ReceiveStop::Empty(_)) => return None,
-            Err(ReceiveStop::Closed) => return Some(Won::Closed),
-            Err(ReceiveStop::Promised(locked, sender)) => match locked.meet(sender) {
-                Ok(Some(value)) => value,
-                Ok(None) => continue,
-                Err(_) => return None,
-            },
-        };
-        // SAFETY: the slot is empty, and the caller's.
-        unsafe { place::give(slot, value) };
-        return Some(Won::Value);
+    match unsafe { chan::<T>(address) }.receive_now() {
+        Ok(value) => {
+            // SAFETY: the slot is empty, and the caller's.
+            unsafe { place::give(slot, value) };
+            Some(Won::Value)
+        }
+        Err(TryRecvError::Empty) => None,
+        Err(TryRecvError::Disconnected) => Some(Won::Closed),
     }
 }
 
@@ -300,7 +296,7 @@ unsafe fn start_send<T>(address: NonNull<()>, _: NonNull<()>) -> Option<Won> {
     // SAFETY: the caller's contract.
     match unsafe { chan::<T>(address) }.lock().promise() {
         Ok(promise) => Some(Won::Promise(promise)),
-        Err(PromiseStop::Full) => None,
+        Err(PromiseStop::Full(_)) => None,
         Err(PromiseStop::Closed) => Some(Won::Closed),
     }
 }
@@ -326,7 +322,8 @@ unsafe fn link<T, const SENDS: bool>(
     node: NonNull<Node>,
     waiter: Waiter,
     watches: bool,
-) -> Option<ClaimedAll> {
+    told: &mut ClaimedAll,
+) -> bool {
     // SAFETY: the caller's contract.
     let mut locked: Locked<'_, T> = unsafe { chan::<T>(address) }.lock();
     let is_ready = match SENDS {
@@ -334,22 +331,24 @@ unsafe fn link<T, const SENDS: bool>(
         false => locked.has_values(Some(waiter)),
     };
     if is_ready {
-        return None;
+        return false;
     }
-    let mut told = ClaimedAll::default();
     // SAFETY: the lock is held; the rest is the caller's contract.
     unsafe {
         if watches {
             locked.watch(!SENDS, node, waiter);
-            return Some(told);
+            return true;
         }
         match SENDS {
             true => locked.senders.push_back(node, waiter),
-            false => locked.receivers.push_back(node, waiter),
+            false => {
+                locked.senders.tell_futures_to_look(told);
+                locked.receivers.push_back(node, waiter);
+            }
         }
     }
-    locked.someone_waits(SENDS, &mut told);
-    Some(told)
+    locked.someone_waits(SENDS, told);
+    true
 }
 
 unsafe fn unlink<T, const SENDS: bool>(address: NonNull<()>, node: NonNull<Node>, watches: bool) {

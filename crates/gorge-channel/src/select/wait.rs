@@ -21,6 +21,10 @@
 //! waits itself in the party's own select does not count: a select never goes together
 //! with itself.
 //!
+//! A future that waits to be promised something is not ready, since nobody waits for it to
+//! be polled. It is told to look under the lock under which the party is linked, and woken
+//! when all is linked and the party has left its stack: so it finds the party.
+//!
 //! Two selects that could go together cannot both sleep: each links under the lock of
 //! the channel that they share, so one of them is second, finds the other one's node, and
 //! looks again, which takes the first one out of its wait.
@@ -28,7 +32,7 @@
 use super::case::{Case, Won};
 use super::slot::Slot;
 use crate::promise::Promise;
-use crate::waiter::{Claimed, Message, Node};
+use crate::waiter::{Claimed, ClaimedAll, Message, Node};
 use gorge_runtime::cancel;
 use gorge_runtime::park::{CancelMode, Outcome, Refused, Wait, WaitReason, Waiter, park};
 use std::cell::Cell;
@@ -94,40 +98,36 @@ pub(super) fn wait(
         cases.len() <= MOST,
         "a select waits for {MOST} operations at most"
     );
-    let due = cases.iter().filter_map(Case::due).min();
-    let is_due_first = due.is_some_and(|due| deadline.is_none_or(|deadline| due <= deadline));
-    let wait = Wait {
-        reason: match cases.is_empty() {
-            true => WaitReason::Forever,
-            false => WaitReason::Select,
-        },
-        object: 0,
-        deadline: if is_due_first { due } else { deadline },
-        cancel: CancelMode::Deliver,
-    };
+    let (wait, is_due_first) = describe(cases, deadline);
     let place = (!watches).then(|| slot.address());
     let mut nodes = Nodes::for_cases(cases);
     // From here on the nodes are reached through this pointer only.
     let nodes = nodes.address();
     let linked = Cell::new(0);
+    // Those to be woken when the party has left its stack.
+    let told = Cell::new(ClaimedAll::default());
     let publish = |waiter: Waiter| {
+        let mut all = ClaimedAll::default();
         for (number, case) in cases.iter().enumerate() {
             // SAFETY: there is one for each case. It stays in this frame until it is
             // unlinked below, or the party that claimed it has woken this one.
-            let is_linked = unsafe { link(case, nodes.add(number), number, waiter, place) };
+            let is_linked =
+                unsafe { link(case, nodes.add(number), number, waiter, place, &mut all) };
             linked.set(number + 1);
             if !is_linked {
                 // SAFETY: the waiter was not taken back.
                 if let Some(claim) = unsafe { waiter.claim(Outcome::Woken(number as u16)) } {
                     claim.wake();
                 }
-                return;
+                break;
             }
         }
+        told.set(all);
     };
-    // SAFETY: every node is unlinked below. No lock is held. Neither function panics or
-    // parks.
-    let waited = unsafe { park(wait, publish, || ()) };
+    // SAFETY: every node is unlinked below. No lock is held. Neither function panics: a
+    // waker's panic ends where it is called. Parks does the second one if a waker does,
+    // whose wait is another one.
+    let waited = unsafe { park(wait, publish, || told.take().wake()) };
     // The party that claimed this wait for a case has unlinked that one's node.
     let woken_for = match waited {
         Ok(Outcome::Woken(number)) => usize::from(number),
@@ -155,6 +155,23 @@ pub(super) fn wait(
     }
 }
 
+/// How to wait, and whether the first timer among the cases ends it, not the deadline.
+#[inline]
+fn describe(cases: &[Case<'_>], deadline: Option<Instant>) -> (Wait, bool) {
+    let due = cases.iter().filter_map(Case::due).min();
+    let is_due_first = due.is_some_and(|due| deadline.is_none_or(|deadline| due <= deadline));
+    let wait = Wait {
+        reason: match cases.is_empty() {
+            true => WaitReason::Forever,
+            false => WaitReason::Select,
+        },
+        object: 0,
+        deadline: if is_due_first { due } else { deadline },
+        cancel: CancelMode::Deliver,
+    };
+    (wait, is_due_first)
+}
+
 /// Links a party to one case; without a place for a value it watches. False if that is
 /// ready.
 ///
@@ -169,22 +186,18 @@ unsafe fn link(
     number: usize,
     waiter: Waiter,
     place: Option<NonNull<()>>,
+    told: &mut ClaimedAll,
 ) -> bool {
     let (watches, place) = (place.is_none(), place.filter(|_| !case.sends()));
     // SAFETY: it is the caller's, who links it now.
     unsafe { node.write(Node::new(place, number as u16)) };
     // SAFETY: the caller's contract.
-    match unsafe { case.link(node, waiter, watches) } {
-        Some(told) => {
-            told.wake();
-            true
-        }
-        None => {
-            // SAFETY: it was not linked.
-            unsafe { (*node.as_ptr()).set_message(Message::Look) };
-            false
-        }
+    let is_linked = unsafe { case.link(node, waiter, watches, told) };
+    if !is_linked {
+        // SAFETY: nobody else knows it.
+        unsafe { (*node.as_ptr()).set_message(Message::Look) };
     }
+    is_linked
 }
 
 /// What the party that claimed this wait for a case has left.

@@ -1,8 +1,8 @@
 //! Futures under loom: every interleaving, within a bound on preemptions, of a few of
 //! them and their counterparts. See `loom.rs`.
 
-use super::{assert_drops, tokens};
-use gorge_channel::{RecvError, bounded};
+use super::{LONG, assert_drops, tokens};
+use gorge_channel::{RecvError, Select, TryRecvError, bounded};
 use loom::sync::Notify;
 use loom::thread;
 use std::pin::{Pin, pin};
@@ -180,5 +180,121 @@ fn a_receive_and_two_reservations_all_go_on() {
         drop(first);
         assert_eq!(reader.join().unwrap(), Ok(Box::new(1)));
         second.join().unwrap();
+    });
+}
+
+#[test]
+fn a_reservation_and_a_receive_that_does_not_wait() {
+    loom::model(|| {
+        let (sender, receiver) = bounded(0);
+        let mut reserve = Box::pin(sender.reserve_async());
+        assert!(poll_once(reserve.as_mut()).is_pending());
+        let reader = thread::spawn(move || {
+            let first = receiver.try_recv();
+            assert_eq!(first, Err(TryRecvError::Empty));
+            receiver.recv()
+        });
+        drive(reserve.as_mut()).unwrap().send(Box::new(1)).unwrap();
+        assert_eq!(reader.join().unwrap(), Ok(Box::new(1)));
+    });
+}
+
+#[test]
+fn a_reservation_and_a_receive_that_gives_up() {
+    loom::model(|| {
+        let (sender, receiver) = bounded(0);
+        let mut reserve = Box::pin(sender.reserve_async());
+        assert!(poll_once(reserve.as_mut()).is_pending());
+        let reader = thread::spawn(move || receiver.recv_timeout(LONG).ok());
+        let sent = match poll_once(reserve.as_mut()) {
+            Poll::Ready(permit) => permit.is_ok_and(|permit| permit.send(1).is_ok()),
+            Poll::Pending => false,
+        };
+        drop(reserve);
+        drop(sender);
+        let received = reader.join().unwrap();
+        assert_eq!(received, sent.then_some(1));
+    });
+}
+
+#[test]
+fn a_reservation_is_found_by_a_select() {
+    for keeps in [true, false] {
+        loom::model(move || {
+            let (sender, receiver) = bounded(0);
+            let mut reserve = Box::pin(sender.reserve_async());
+            assert!(poll_once(reserve.as_mut()).is_pending());
+            let reader = thread::spawn(move || {
+                let mut select = Select::new();
+                select.recv(&receiver);
+                select.select().recv(&receiver)
+            });
+            match keeps {
+                true => drive(reserve.as_mut()).unwrap().send(Box::new(1)).unwrap(),
+                false => {
+                    drop(reserve);
+                    sender.send(Box::new(1)).unwrap();
+                }
+            }
+            assert_eq!(reader.join().unwrap(), Ok(Box::new(1)));
+        });
+    }
+}
+
+#[test]
+fn a_future_meets_a_sender_that_is_none() {
+    for keeps in [true, false] {
+        loom::model(move || {
+            let (drops, token) = tokens();
+            let (sender, receiver) = bounded(0);
+            let writer = thread::spawn(move || {
+                let permit = sender.reserve().unwrap();
+                match keeps {
+                    true => assert!(permit.send(token(1)).is_ok()),
+                    false => drop(permit),
+                }
+            });
+            let received = drive(pin!(receiver.recv_async()));
+            assert_eq!(received.ok().map(|token| token.0), keeps.then_some(1));
+            writer.join().unwrap();
+            assert_drops(&drops, usize::from(keeps));
+        });
+    }
+}
+
+#[test]
+fn a_future_that_goes_after_it_has_met_a_sender_loses_nothing() {
+    loom::model(|| {
+        let (drops, token) = tokens();
+        let (sender, receiver) = bounded(0);
+        let writer = thread::spawn(move || {
+            let permit = sender.reserve().unwrap();
+            permit.send(token(1)).is_ok()
+        });
+        let mut receive = Box::pin(receiver.recv_async());
+        let received = match poll_once(receive.as_mut()) {
+            Poll::Ready(received) => received.ok(),
+            Poll::Pending => {
+                drop(receive);
+                receiver.recv().ok()
+            }
+        };
+        assert_eq!(received.map(|token| token.0), Some(1));
+        assert!(writer.join().unwrap());
+        assert_drops(&drops, 1);
+    });
+}
+
+#[test]
+fn a_future_finds_a_sender_behind_a_reservation() {
+    loom::model(|| {
+        let (sender, receiver) = bounded(0);
+        let mut reserve = Box::pin(sender.reserve_async());
+        assert!(poll_once(reserve.as_mut()).is_pending());
+        let other = sender.clone();
+        let writer = thread::spawn(move || other.reserve().unwrap().send(Box::new(1)).unwrap());
+        assert_eq!(drive(pin!(receiver.recv_async())), Ok(Box::new(1)));
+        writer.join().unwrap();
+        drop(reserve);
     });
 }
