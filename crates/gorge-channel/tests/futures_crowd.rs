@@ -5,7 +5,9 @@ mod common;
 use common::{Census, Random, Setting, everywhere};
 use futures_util::future::{Either, poll_immediate, select};
 use futures_util::{FutureExt, StreamExt};
-use gorge_channel::{Receiver, Sender, after, bounded, tick, unbounded};
+use gorge_channel::{
+    Receiver, RecvTimeoutError, Select, Sender, TryRecvError, after, bounded, tick, unbounded,
+};
 use gorge_runtime::{block_on, time};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +22,7 @@ fn channel<T>(capacity: Option<usize>) -> (Sender<T>, Receiver<T>) {
 /// Sends each in one of the ways that there are.
 fn send_somehow<T: Send>(sender: &Sender<T>, mut value: T, random: &mut Random) {
     loop {
-        match random.below(5) {
+        match random.below(6) {
             0 => return sender.send(value).unwrap(),
             1 => return block_on(sender.send_async(value)).unwrap(),
             2 => {
@@ -39,6 +41,7 @@ fn send_somehow<T: Send>(sender: &Sender<T>, mut value: T, random: &mut Random) 
                     None => return,
                 }
             }
+            4 => return sender.reserve().unwrap().send(value).unwrap(),
             _ => {
                 let mut reserve = pin!(sender.reserve_async());
                 let _ = block_on(poll_immediate(&mut reserve));
@@ -51,10 +54,25 @@ fn send_somehow<T: Send>(sender: &Sender<T>, mut value: T, random: &mut Random) 
 /// The next value, received in one of the ways that there are. None at the end.
 fn receive_somehow<T: Send>(receiver: &Receiver<T>, random: &mut Random) -> Option<T> {
     loop {
-        match random.below(4) {
+        match random.below(7) {
             0 => return receiver.recv().ok(),
             1 => return block_on(receiver.recv_async()).ok(),
             2 => return block_on(receiver.stream().next()),
+            3 => {
+                let mut select = Select::new();
+                select.recv(receiver);
+                return select.select().recv(receiver).ok();
+            }
+            4 => match receiver.try_recv() {
+                Ok(value) => return Some(value),
+                Err(TryRecvError::Empty) => gorge_runtime::yield_now(),
+                Err(TryRecvError::Disconnected) => return None,
+            },
+            5 => match receiver.recv_timeout(Duration::from_micros(50)) {
+                Ok(value) => return Some(value),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+            },
             _ => {
                 // Begun and given up, with or without a value.
                 let mut receive = receiver.recv_async();
