@@ -71,6 +71,7 @@ impl<T> Chan<T> {
         let mut locked = self.lock();
         if matches!(promise, Promise::Room) {
             locked.buffer.unreserve();
+            locked.room_came();
         }
         match locked.send(value) {
             Ok(()) => Ok(()),

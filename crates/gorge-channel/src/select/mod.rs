@@ -346,11 +346,11 @@ impl<'a> Select<'a> {
         Err(GaveUp)
     }
 
-    /// A case that is ready at a moment at which all are looked at. One case alone was
-    /// looked at already.
+    /// A case that is ready at a moment at which all are looked at, under their locks: one
+    /// alone may have been found not worth a lock.
     fn ready_at_one_moment(&self) -> Option<usize> {
         let cases = self.cases.as_slice();
-        if cases.len() < 2 {
+        if cases.is_empty() {
             return None;
         }
         let start = match self.is_biased {

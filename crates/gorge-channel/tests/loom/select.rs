@@ -293,3 +293,31 @@ fn a_value_that_panics_leaves_the_receiver_waiting() {
         assert_eq!(reader.join().unwrap(), Err(RecvError));
     });
 }
+
+/// Each sends, then looks at the other's channel: both cannot find it empty, although a
+/// select does not take a lock that is not worth while.
+#[test]
+fn of_two_that_send_and_then_look_one_sees_the_other() {
+    loom::model(|| {
+        let (s1, r1) = bounded::<Box<u32>>(1);
+        let (s2, r2) = bounded::<Box<u32>>(1);
+        let looks = |receiver: &Receiver<Box<u32>>| {
+            let mut select = Select::new();
+            select.recv(receiver);
+            match select.try_select() {
+                Ok(operation) => operation.recv(receiver).is_ok(),
+                Err(_) => false,
+            }
+        };
+        // The flags say now that there was nothing.
+        assert!(!looks(&r1) && !looks(&r2));
+        let other = thread::spawn(move || {
+            s1.send(Box::new(1)).unwrap();
+            (looks(&r2), r2)
+        });
+        s2.send(Box::new(2)).unwrap();
+        let seen = looks(&r1);
+        let (theirs, _r2) = other.join().unwrap();
+        assert!(seen || theirs, "one of them came second");
+    });
+}

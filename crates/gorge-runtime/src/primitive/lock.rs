@@ -20,7 +20,10 @@
 //! Who wakes the last sleeper takes the announcement back, under the bucket lock, so that
 //! the unlocks until that has woken up need not look for it. A sleeper that has announced
 //! itself meanwhile, and is not in the bucket yet, finds its announcement gone when it
-//! looks there, and makes it again.
+//! looks there, and makes it again. Or it finds that of another one, and sleeps on that:
+//! the other has its barrier and its look still before it, so it gets the lock, or sleeps
+//! while a later holder is bound to see the flag. While somebody is in the bucket the flag
+//! is taken back by nobody who has not taken out the last, so that holder wakes the first.
 
 use super::atomic::{AtomicU32, Ordering};
 use super::{barrier, spin_hint};
