@@ -22,7 +22,9 @@
 //! | to drain, having WRITER | readers are counted | before the readers, DRAINING |
 //!
 //! A newcomer takes what is free with one compare-and-swap, whoever waits. A
-//! party that cannot looks a few times more, then locks the queues by a bit of
+//! party that cannot looks a few times more, unless others are queued already (two
+//! that take the lock from each other are slower than one that has it again and again
+//! while the other one sleeps), then locks the queues by a bit of
 //! the word, links a node of its own stack into one, parks, and unlocks them once
 //! it is off that stack.
 //!

@@ -156,7 +156,7 @@ impl RawRwLock {
     }
 
     fn acquire_queueing(&self, want: Want, deadline: Option<Instant>) -> bool {
-        if self.spin(|| self.word.try_take(want)) {
+        if self.spin(|| self.word.try_take(want), || self.word.has_waiters()) {
             return self.complete(want, deadline);
         }
         let wait = self.wait(want, deadline);
@@ -257,14 +257,20 @@ impl RawRwLock {
         self.complete(want, deadline)
     }
 
-    /// Looks for a moment whether those who are in the way are about to leave.
-    fn spin(&self, look: impl Fn() -> bool) -> bool {
+    /// Looks for a moment whether those who are in the way are about to leave, unless there
+    /// is a reason to give up.
+    fn spin(&self, look: impl Fn() -> bool, gives_up: impl Fn() -> bool) -> bool {
         if !may_spin() {
             return false;
         }
         for round in 0..SPIN_ROUNDS {
             if look() {
                 return true;
+            }
+            // Others wait already. One party that has the lock again and again is faster
+            // than two that take it from each other.
+            if gives_up() {
+                return false;
             }
             for _ in 0..1 << round {
                 spin_hint();
@@ -294,7 +300,7 @@ impl RawRwLock {
     /// gives WRITER up by the change `back`, which leaves the lock as `left`.
     fn drain(&self, deadline: Option<Instant>, back: Change, left: Left) -> bool {
         self.word.is_drained()
-            || self.spin(|| self.word.is_drained())
+            || self.spin(|| self.word.is_drained(), || false)
             || self.drain_slow(deadline, back, left)
     }
 

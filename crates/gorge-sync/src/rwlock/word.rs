@@ -256,6 +256,11 @@ impl Word {
         )
     }
 
+    /// Whether anybody is queued.
+    pub(super) fn has_waiters(&self) -> bool {
+        self.load().has(WAITING)
+    }
+
     /// Who has WRITER: whether no reader is left.
     #[inline]
     pub(super) fn is_drained(&self) -> bool {
