@@ -57,38 +57,43 @@ static ALONE: Mutex<()> = Mutex::new(());
 fn no_operation_allocates() {
     let _alone = ALONE.lock();
     for_each_setting(|setting| {
-        let shared = Arc::new(Shared {
-            mutex: Mutex::new(0),
-            semaphore: Semaphore::new(3),
-            pool: Pool::new(|| 0),
-            rwlock: RwLock::new(0),
-        });
-        let [warm, begin, end] = [4, 1, 4].map(|count| {
-            let group = WaitGroup::new();
-            group.add(count);
-            group
-        });
-        for _ in 0..4 {
-            let (shared, warm, begin, end) =
-                (shared.clone(), warm.clone(), begin.clone(), end.clone());
-            setting.start(move || {
-                // A thread allocates when it first sleeps.
-                contend(setting, &shared);
-                contend_for_reading(setting, &shared.rwlock);
-                warm.done();
-                begin.wait();
-                contend(setting, &shared);
-                contend_for_reading(setting, &shared.rwlock);
-                end.done();
-            });
-        }
-        warm.wait();
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        begin.done();
-        end.wait();
-        let allocated = ALLOCATIONS.load(Ordering::Relaxed) - before;
-        assert!(allocated <= OF_THE_RUNTIME, "{allocated} allocations");
+        // As below. An operation would allocate by the thousand.
+        let is_few = |_| allocations_of_a_crowd(setting) <= OF_THE_RUNTIME;
+        assert!((0..10).any(is_few), "it allocates");
     });
+}
+
+/// How often anybody allocates while four parties contend for everything.
+fn allocations_of_a_crowd(setting: Setting) -> usize {
+    let shared = Arc::new(Shared {
+        mutex: Mutex::new(0),
+        semaphore: Semaphore::new(3),
+        pool: Pool::new(|| 0),
+        rwlock: RwLock::new(0),
+    });
+    let [warm, begin, end] = [4, 1, 4].map(|count| {
+        let group = WaitGroup::new();
+        group.add(count);
+        group
+    });
+    for _ in 0..4 {
+        let (shared, warm, begin, end) = (shared.clone(), warm.clone(), begin.clone(), end.clone());
+        setting.start(move || {
+            // A thread allocates when it first sleeps.
+            contend(setting, &shared);
+            contend_for_reading(setting, &shared.rwlock);
+            warm.done();
+            begin.wait();
+            contend(setting, &shared);
+            contend_for_reading(setting, &shared.rwlock);
+            end.done();
+        });
+    }
+    warm.wait();
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    begin.done();
+    end.wait();
+    ALLOCATIONS.load(Ordering::Relaxed) - before
 }
 
 /// Does everything in every way, some hundred times.
