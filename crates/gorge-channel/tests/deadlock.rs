@@ -1,6 +1,8 @@
 //! Deadlocks on channels: found, and told with what each goroutine waits for.
 #![cfg(not(gorge_loom))]
 
+mod common;
+
 use gorge_channel::{bounded, unbounded};
 use gorge_runtime::park::WaitReason;
 use gorge_runtime::{
@@ -13,15 +15,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn runtime(migrating: bool) -> Runtime {
     let builder = Runtime::builder().max_procs(2);
-    let builder = builder.deadlock_detection(DeadlockDetection::Always);
-    let builder = if migrating {
-        // SAFETY: the tests' goroutines hold no reference into a thread-local
-        // and no thread-bound value across a park point.
-        unsafe { builder.migrating() }
-    } else {
-        builder
-    };
-    builder.build().expect("a runtime")
+    common::build(
+        builder.deadlock_detection(DeadlockDetection::Always),
+        migrating,
+    )
 }
 
 fn in_each_placement(body: impl Fn(&Runtime)) {

@@ -4,42 +4,20 @@
     reason = "plain OS threads take part in these tests"
 )]
 
+#[path = "common/polling.rs"]
+mod polling;
+
 use futures_util::future::{join, poll_immediate};
-use futures_util::task::noop_waker_ref;
 use futures_util::{FutureExt, SinkExt, StreamExt, stream};
 use gorge_channel::{RecvError, Select, SendError, TryRecvError, bounded, never, unbounded};
 use gorge_runtime::block_on;
+use polling::{Bell, poll, poll_with};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
-
-fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(noop_waker_ref()))
-}
-
-/// Counts how often it is woken.
-#[derive(Default)]
-struct Bell(AtomicUsize);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl Bell {
-    fn rung(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-fn poll_with<F: Future>(future: Pin<&mut F>, bell: &Arc<Bell>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(&Waker::from(Arc::clone(bell))))
-}
 
 #[test]
 fn a_future_is_ready_at_once_if_it_can_be() {

@@ -8,7 +8,7 @@
 use futures_util::FutureExt;
 use gorge_channel::{Sender, after, tick, unbounded};
 use gorge_runtime::goroutine::assert_no_leaks;
-use gorge_runtime::{Runtime, block_on, blocking, shield, time};
+use gorge_runtime::{Runtime, block_on, blocking, go, goroutine, shield, time};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -26,6 +26,14 @@ struct Says(Sender<()>);
 impl Wake for Says {
     fn wake(self: Arc<Self>) {
         self.0.send(()).unwrap();
+    }
+}
+
+struct SetOnDrop(Arc<AtomicBool>);
+
+impl Drop for SetOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 
@@ -62,10 +70,17 @@ fn a_channel_of_the_clock_is_awaited_to_its_end_by_who_must_not_be_cancelled() {
 #[test]
 fn a_wait_that_begins_while_the_runtime_shuts_down_ends() {
     while_the_runtime_shuts_down(|begun| {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let other = SetOnDrop(Arc::clone(&cancelled));
+        drop(go(move || {
+            let _other = other;
+            goroutine::park_forever();
+        }));
         begun.store(true, Ordering::SeqCst);
         blocking(|| {
-            // By now, or soon after, it does.
-            thread::sleep(SHORT);
+            while !cancelled.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
             for due in [SHORT / 2, SHORT] {
                 let soon = after(due);
                 let due = block_on(soon.recv_async()).unwrap();

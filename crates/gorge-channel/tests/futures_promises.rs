@@ -2,43 +2,21 @@
 //! with whom, and that nobody waits for a future to be polled.
 
 mod common;
+#[path = "common/polling.rs"]
+mod polling;
 
 use common::{LONG, SHORT, Setting, everywhere};
 use futures_util::FutureExt;
-use futures_util::task::noop_waker_ref;
 use gorge_channel::{
     Permit, Receiver, RecvError, RecvTimeoutError, Select, SendError, Sender, TryRecvError, bounded,
 };
 use gorge_runtime::block_on;
+use polling::{Bell, poll, poll_with};
 use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-
-fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(noop_waker_ref()))
-}
-
-/// Counts how often it is woken.
-#[derive(Default)]
-struct Bell(AtomicUsize);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl Bell {
-    fn rung(&self) -> usize {
-        self.0.swap(0, Ordering::SeqCst)
-    }
-}
-
-fn poll_with<F: Future>(future: Pin<&mut F>, bell: &Arc<Bell>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(&Waker::from(Arc::clone(bell))))
-}
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
 /// Waits until a sender that is no future waits to be promised something.
 fn until_one_waits<T>(parties: Setting, receiver: &Receiver<T>) {

@@ -1,23 +1,22 @@
 //! What becomes of values that futures were handed: how they are counted, in which order
 //! they come back, and what a destructor that panics keeps from being dropped.
 
-use futures_util::task::noop_waker_ref;
+#[path = "common/polling.rs"]
+mod polling;
+
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use gorge_channel::{
     RecvFuture, RecvStream, ReserveFuture, SendFuture, SendSink, TryRecvError, bounded, unbounded,
 };
 use gorge_runtime::block_on;
+use polling::poll;
 use std::cell::Cell;
 use std::mem;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
-
-fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(noop_waker_ref()))
-}
+use std::task::Poll;
 
 #[test]
 fn a_closed_channel_that_is_empty_has_nothing_to_be_received() {

@@ -5,9 +5,12 @@
     reason = "plain OS threads take part in these tests"
 )]
 
-use futures_util::task::noop_waker_ref;
+#[path = "common/polling.rs"]
+mod polling;
+
 use gorge_channel::{Receiver, Select, Sender, bounded, unbounded};
 use gorge_runtime::go;
+use polling::poll;
 use std::hint;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -19,10 +22,6 @@ use std::time::Duration;
 
 /// Makes it likely that others wait by now. What is asserted holds anyhow.
 const SETTLE: Duration = Duration::from_millis(5);
-
-fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(noop_waker_ref()))
-}
 
 fn poll_with<F: Future>(
     future: Pin<&mut F>,

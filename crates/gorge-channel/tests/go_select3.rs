@@ -216,15 +216,10 @@ fn fate(runtime: &Runtime, operation: impl FnOnce() + Send) -> Option<WaitReason
 
 fn runtime(migrating: bool) -> Runtime {
     let builder = Runtime::builder().max_procs(1);
-    let builder = builder.deadlock_detection(DeadlockDetection::Always);
-    let builder = if migrating {
-        // SAFETY: the goroutines hold no reference into a thread-local and no
-        // thread-bound value across a park point.
-        unsafe { builder.migrating() }
-    } else {
-        builder
-    };
-    builder.build().expect("a runtime")
+    common::build(
+        builder.deadlock_detection(DeadlockDetection::Always),
+        migrating,
+    )
 }
 
 #[test]

@@ -26,7 +26,7 @@
     reason = "tests run on real threads, against the real clock"
 )]
 
-use gorge_runtime::{Runtime, blocking, goroutine};
+use gorge_runtime::{Builder, Runtime, blocking, goroutine};
 use std::cell::Cell;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -87,7 +87,11 @@ pub fn everywhere(body: impl Fn(Setting) + Sync) {
 }
 
 fn runtime(migrating: bool, procs: usize) -> Runtime {
-    let builder = Runtime::builder().max_procs(procs);
+    build(Runtime::builder().max_procs(procs), migrating)
+}
+
+/// A runtime whose goroutines stay at home, or migrate.
+pub fn build(builder: Builder, migrating: bool) -> Runtime {
     let builder = if migrating {
         // SAFETY: the tests' goroutines hold no reference into a thread-local
         // and no thread-bound value across a park point.
