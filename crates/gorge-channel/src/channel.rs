@@ -49,6 +49,10 @@ pub(crate) struct Chan<T> {
 ///
 /// The flags are changed under the lock, and read without it by who only wants to know
 /// whether it is worth while to take the lock.
+///
+/// They are read `Relaxed` and order nothing: of two parties that each send and then look,
+/// both may find the other one's flag unset. So who finds it unset looks under the lock
+/// before it says that nothing is there, or waits.
 #[repr(C)]
 pub(crate) struct Head {
     lock: RawLock,

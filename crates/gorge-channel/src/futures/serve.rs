@@ -156,22 +156,29 @@ impl<T> Chan<T> {
         mut receiver: Claimed,
         value: T,
     ) -> Result<(), SendError<T>> {
-        let room = Returned::room();
-        let locked = self.lock();
-        if locked.closed {
-            // Others may have found the channel disconnected already.
+        let mut room = None;
+        loop {
+            let locked = self.lock();
+            if locked.closed {
+                // Others may have found the channel disconnected already.
+                drop(locked);
+                receiver.tell(Message::Abandoned);
+                receiver.wake();
+                return Err(SendError(value));
+            }
+            // SAFETY: claimed and not yet woken, so the node of a future is there.
+            if !unsafe { Party::<T>::is_abandoned(receiver.node()) } {
+                locked.serve(receiver, value);
+                return Ok(());
+            }
+            if let Some(room) = room {
+                locked.put_back(value, room);
+                receiver.wake();
+                return Ok(());
+            }
+            // Made without the lock; it stays abandoned, but may be closed meanwhile.
             drop(locked);
-            receiver.tell(Message::Abandoned);
-            receiver.wake();
-            return Err(SendError(value));
+            room = Some(Returned::room());
         }
-        // SAFETY: claimed and not yet woken, so the node of a future is there.
-        if unsafe { Party::<T>::is_abandoned(receiver.node()) } {
-            locked.put_back(value, room);
-            receiver.wake();
-        } else {
-            locked.serve(receiver, value);
-        }
-        Ok(())
     }
 }

@@ -44,7 +44,7 @@ impl RawMutex {
     /// Takes the mutex, waiting for it as long as it takes.
     #[inline]
     pub(crate) fn acquire(&self) {
-        if !self.word.acquire_free() {
+        if !self.word.try_acquire() {
             let acquired = self.acquire_slow(None);
             debug_assert!(acquired, "without a deadline there is no timing out");
         }
@@ -60,7 +60,7 @@ impl RawMutex {
     /// beyond the end of time. False if it passed.
     #[inline]
     pub(super) fn acquire_until(&self, deadline: impl FnOnce() -> Option<Instant>) -> bool {
-        self.word.acquire_free() || self.acquire_slow(deadline())
+        self.word.try_acquire() || self.acquire_slow(deadline())
     }
 
     /// Lets the mutex go, which the caller holds. Whoever is first may take it.

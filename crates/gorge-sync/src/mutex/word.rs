@@ -18,7 +18,6 @@
 //!
 //! | transition | from → to | by |
 //! | --- | --- | --- |
-//! | [`acquire_free`](Word::acquire_free) | … → …+LOCKED | newcomer |
 //! | [`release_plain`](Word::release_plain) | LOCKED → 0 | holder |
 //! | [`try_acquire`](Word::try_acquire) | … → …+LOCKED | newcomer |
 //! | [`acquire_or_queue`](Word::acquire_or_queue) | … → …+LOCKED | newcomer, woken waiter |
@@ -91,22 +90,6 @@ impl Word {
         Word(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// Takes a free mutex, whoever waits for it. May fail although it is free.
-    ///
-    /// A look before the one read-modify-write: where somebody waits to run who was woken,
-    /// the word is not zero, and to find that out by a failure would cost as much again.
-    #[inline]
-    pub(super) fn acquire_free(&self) -> bool {
-        let word = self.load();
-        // Acquire: pairs with the Release by which the last holder let go, so
-        // that what it wrote under the mutex is seen. A chain of read-modify-writes
-        // leads from there to here.
-        !word.has(LOCKED)
-            && self
-                .replace(word, word.with(LOCKED), Ordering::Acquire)
-                .is_ok()
-    }
-
     /// Lets go of a mutex for which nobody waits.
     #[inline]
     pub(super) fn release_plain(&self) -> bool {
@@ -122,12 +105,16 @@ impl Word {
     }
 
     /// Takes the mutex if it is free, whoever waits for it.
+    ///
+    /// A look before the one read-modify-write: where somebody waits to run who was woken,
+    /// the word is not zero, and to find that out by a failure would cost as much again.
     #[inline]
     pub(super) fn try_acquire(&self) -> bool {
         let mut word = self.load();
         while !word.has(LOCKED) {
-            // Acquire: as in `acquire_free`. A chain of read-modify-writes leads
-            // from the last holder's Release to here.
+            // Acquire: pairs with the Release by which the last holder let go, so
+            // that what it wrote under the mutex is seen. A chain of read-modify-writes
+            // leads from there to here.
             match self.replace(word, word.with(LOCKED), Ordering::Acquire) {
                 Ok(()) => return true,
                 Err(changed) => word = changed,
