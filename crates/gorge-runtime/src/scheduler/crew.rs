@@ -51,10 +51,17 @@ pub(crate) trait Crew: Standings + Sized {
     /// for it, unless one is searching already or all permits are in use.
     #[inline]
     fn notify(&self) {
-        // Pairs with the heavy barriers of whoever gives a permit or a search
-        // up: they look for work after it.
+        self.notify_unless(|| false);
+    }
+
+    /// As [`notify`](Crew::notify), unless somebody `is_watching`: a machine that
+    /// looks for the new work now and then, and once when it gives that up.
+    #[inline]
+    fn notify_unless(&self, is_watching: impl FnOnce() -> bool) {
+        // Pairs with the heavy barriers of whoever gives a permit, a search or a
+        // watch up: they look for work after it.
         barrier::light();
-        if self.permits().should_wake() {
+        if !is_watching() && self.permits().should_wake() {
             self.wake_one();
         }
     }

@@ -6,6 +6,7 @@
 //! homed work a node in an inbox, a thread's sleep loom's. A lost wake-up shows
 //! as a deadlock, since a world ends only when everything posted was run.
 
+mod machine;
 mod parker;
 mod world;
 
@@ -195,11 +196,50 @@ fn a_machine_that_ends_was_not_granted_a_permit() {
 fn a_monitor_that_falls_asleep_is_woken_by_a_machine_that_gets_up() {
     check(3, || {
         let world = World::new(1, 1);
-        world.is_watched.set(true);
+        world.is_monitored.set(true);
         world.start_machine();
         let poster = aside(&world, World::post);
         world.sleep_while_idle();
         poster.join().unwrap();
+        world.end();
+    });
+}
+
+#[test]
+fn what_is_posted_quietly_is_found_by_who_watches() {
+    check(3, || {
+        let world = World::new(1, 2);
+        world.watches_left.set(2);
+        world.start_machine();
+        world.post_quietly();
+        world.post_quietly();
+        world.end();
+    });
+}
+
+#[test]
+fn what_is_posted_quietly_is_found_though_its_watcher_is_called() {
+    check(2, || {
+        let world = World::new(2, 3);
+        world.watches_left.set(2);
+        world.start_machine();
+        world.post_quietly();
+        world.post();
+        world.post_quietly();
+        world.end();
+    });
+}
+
+#[test]
+fn what_is_posted_quietly_is_found_though_its_watcher_gets_no_permit() {
+    check(2, || {
+        let world = World::new(1, 3);
+        world.watches_left.set(2);
+        world.start_machine();
+        let other = world.add_idle_machine();
+        world.post_quietly();
+        world.deliver(other);
+        world.post_quietly();
         world.end();
     });
 }

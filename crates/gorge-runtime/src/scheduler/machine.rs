@@ -11,6 +11,7 @@ use super::processor::Processor;
 use super::shared::Shared;
 use super::slot::Slot;
 use super::steal::Looks;
+use super::watch::Watch;
 use crate::goroutine::{G, GRef, NO_HOME, Run};
 use crate::park::Claim;
 use crate::primitive::atomic::Ordering;
@@ -73,6 +74,8 @@ pub(crate) struct Machine {
     pub(super) claims: Cell<Vec<Claim>>,
     /// Kept for its memory, between two searches.
     pub(super) looks: RefCell<Looks>,
+    /// The processors that it watches while it has nothing to do.
+    pub(super) watch: RefCell<Watch>,
 }
 
 impl Machine {
@@ -104,6 +107,7 @@ impl Machine {
             expired: Cell::new(Vec::with_capacity(64)),
             claims: Cell::new(Vec::with_capacity(64)),
             looks: RefCell::new(Looks::default()),
+            watch: RefCell::new(Watch::default()),
             shared,
         }
     }
@@ -337,7 +341,7 @@ impl Machine {
         }
         self.weigh(g);
         self.processor().set_next(g);
-        self.notify();
+        self.notify_unless_watched();
     }
 
     /// Makes a goroutine runnable that was claimed on this thread.
@@ -381,7 +385,7 @@ impl Machine {
             NO_HOME => {
                 self.weigh(g);
                 self.processor().push(g);
-                self.notify();
+                self.notify_unless_watched();
             }
             home if home == self.number() => self.with_queue(|queue| queue.push_back(g)),
             home => self.shared.deliver(home, g),
@@ -420,6 +424,15 @@ impl Machine {
     #[inline]
     pub(super) fn notify(&self) {
         self.shared.notify();
+    }
+
+    /// As [`notify`](Machine::notify), for work that this machine will come to soon
+    /// unless a goroutine runs for long, which who watches it would see.
+    #[inline]
+    fn notify_unless_watched(&self) {
+        let processor = self.processor();
+        self.shared
+            .notify_unless(|| processor.is_watched() && !processor.is_backed_up());
     }
 
     /// Queues everything that others could run for all of them, before this

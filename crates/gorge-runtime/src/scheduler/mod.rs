@@ -9,8 +9,9 @@
 //! * `permits`: which machines may run, and which sleep; `crew` (waking one for
 //!   new work) and `sleeper` (going to sleep, and coming back): the protocol.
 //! * `machine` (M: its state, and queueing), `worker` (its loop), `search` and
-//!   `steal` (what others have), `rest` (what `sleeper` asks of it), `execute` (running one
-//!   goroutine), `preempt` (requests to give way).
+//!   `steal` (what others have), `rest` (what `sleeper` asks of it), `watch` (looking on
+//!   while others do well), `execute` (running one goroutine), `preempt` (requests to give
+//!   way).
 //! * `readiness`: machines and the netpoller.
 //! * `shared` (the runtime's common state), `threads` (starting and ending them).
 
@@ -33,6 +34,7 @@ mod slot;
 mod steal;
 mod thread_clock;
 mod threads;
+mod watch;
 mod worker;
 
 pub(crate) use crew::{Crew, NEVER};

@@ -3,6 +3,7 @@
 use crate::netpoll::Poller;
 use crate::park::Claim;
 use parking_lot::{Condvar, Mutex};
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,19 +30,21 @@ impl Parker {
                 }
             }
         }
-        std::mem::take(&mut *unparked)
+        mem::take(&mut *unparked)
     }
 
-    /// As [`park`](Parker::park), but sleeps in `poller`, if it is free.
+    /// As [`park`](Parker::park), but sleeps in `poller`, if it is free, and may
+    /// return early. True if it was unparked.
     pub(super) fn park_polling(
         &self,
         poller: &Arc<Poller>,
         timeout: Option<Duration>,
         claims: &mut Vec<Claim>,
-    ) {
+    ) -> bool {
         let Some(mut turn) = poller.try_turn() else {
             // Another thread is just looking: as soon as it is done, again.
-            return crate::primitive::thread::yield_now();
+            crate::primitive::thread::yield_now();
+            return false;
         };
         *self.polling.lock() = Some(Arc::clone(poller));
         // An unpark from here on finds the poller. One that came before is seen.
@@ -49,7 +52,7 @@ impl Parker {
             turn.poll(timeout, claims);
         }
         *self.polling.lock() = None;
-        *self.unparked.lock() = false;
+        mem::take(&mut *self.unparked.lock())
     }
 
     pub(crate) fn unpark(&self) {

@@ -13,7 +13,7 @@ use super::Shared;
 use super::random::Random;
 use crate::goroutine::{G, GRef, Store};
 use crate::metrics::Histogram;
-use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use crate::primitive::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::timer::Timers;
 use crossbeam_deque::{Stealer, Worker};
 use crossbeam_utils::CachePadded;
@@ -27,6 +27,9 @@ const GS_MAX: usize = 256;
 
 /// Stacks that it keeps, at most: they are not trimmed while it is busy.
 const STACKS_MAX: usize = 64;
+
+/// A queue of so many is backed up.
+const BACKED_UP: usize = 3;
 
 /// How many goroutine ids a processor reserves at once.
 const ID_BATCH: u64 = 16;
@@ -44,7 +47,7 @@ pub(crate) struct Processor {
     /// The number of its slot.
     pub(crate) number: usize,
     owned: UnsafeCell<Owned>,
-    next: CachePadded<AtomicPtr<G>>,
+    next: CachePadded<Next>,
     stealer: Stealer<Queued>,
     oldest: Stealer<Queued>,
     /// What queued goroutines weigh beyond one each.
@@ -58,6 +61,12 @@ pub(crate) struct Processor {
     /// Goroutines that its machine took from others, and how often it tried.
     pub(crate) stolen: AtomicU64,
     pub(crate) latencies: Histogram,
+}
+
+struct Next {
+    g: AtomicPtr<G>,
+    /// An idle machine looks here every now and then: see `watch`.
+    is_watched: AtomicBool,
 }
 
 /// Written by the machine at every goroutine, for others to see.
@@ -103,7 +112,10 @@ impl Processor {
                 ids: 0..0,
                 random: Random::new(seed, number as u64),
             }),
-            next: CachePadded::new(AtomicPtr::new(null_mut())),
+            next: CachePadded::new(Next {
+                g: AtomicPtr::new(null_mut()),
+                is_watched: AtomicBool::new(false),
+            }),
             progress: CachePadded::default(),
             spawned: AtomicU64::new(0),
             ended: AtomicU64::new(0),
@@ -128,11 +140,11 @@ impl Processor {
     /// tail of the queue.
     #[inline]
     pub(crate) fn set_next(&self, g: GRef) {
-        if self.next.load(Ordering::Relaxed).is_null() {
+        if self.next.g.load(Ordering::Relaxed).is_null() {
             // Only the owner makes it anything but null. Release: a thief
             // acquires the goroutine's state with it.
-            self.next.store(g.as_ptr(), Ordering::Release);
-        } else if let Some(old) = NonNull::new(self.next.swap(g.as_ptr(), Ordering::AcqRel)) {
+            self.next.g.store(g.as_ptr(), Ordering::Release);
+        } else if let Some(old) = NonNull::new(self.next.g.swap(g.as_ptr(), Ordering::AcqRel)) {
             self.push(old);
         }
     }
@@ -140,16 +152,37 @@ impl Processor {
     /// Takes the next goroutine to run, as owner or thief.
     #[inline]
     pub(crate) fn take_next(&self) -> Option<GRef> {
-        if self.next.load(Ordering::Relaxed).is_null() {
+        if self.next.g.load(Ordering::Relaxed).is_null() {
             return None;
         }
         // Acquire: pairs with the Release in `set_next`.
-        NonNull::new(self.next.swap(null_mut(), Ordering::AcqRel))
+        NonNull::new(self.next.g.swap(null_mut(), Ordering::AcqRel))
     }
 
     /// The address of the next goroutine, for a thief's comparison.
     pub(crate) fn peek_next(&self) -> *mut G {
-        self.next.load(Ordering::Relaxed)
+        self.next.g.load(Ordering::Relaxed)
+    }
+
+    /// Whether an idle machine looks here every now and then.
+    #[inline]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.next.is_watched.load(Ordering::Relaxed)
+    }
+
+    /// An idle machine looks here from now on. False if another one does.
+    pub(crate) fn begin_watch(&self) -> bool {
+        !self.next.is_watched.swap(true, Ordering::Relaxed)
+    }
+
+    /// It does so no more, but once after a heavy barrier.
+    pub(crate) fn end_watch(&self) {
+        self.next.is_watched.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the owner will not get to the last of its queue soon.
+    pub(crate) fn is_backed_up(&self) -> bool {
+        self.stealer.len() >= BACKED_UP
     }
 
     /// Owner: queues `g` last.

@@ -30,18 +30,19 @@ impl Machine {
     }
 
     /// Poller: sleeps until a descriptor is ready, somebody wakes it, or the
-    /// time is over.
-    pub(super) fn wait_for_readiness(&self, timeout: Option<Duration>) {
+    /// time is over, and says whether it was not the time.
+    pub(super) fn wait_for_readiness(&self, timeout: Option<Duration>) -> bool {
         let parker: &Parker = &self.slot().parker;
         // Read after the heavy barrier that follows the announced sleep: see
         // `summon_to_poll`.
         let Some(poller) = self.shared().netpoll.needed() else {
-            parker.park(timeout);
-            return;
+            return parker.park(timeout);
         };
         let mut claims = self.claims.take();
-        parker.park_polling(poller, timeout, &mut claims);
+        let unparked = parker.park_polling(poller, timeout, &mut claims);
+        let is_ready = !claims.is_empty();
         self.claims.set(claims);
+        unparked || is_ready
     }
 
     /// Poller, without a permit: leaves those whom it has claimed to whoever

@@ -6,6 +6,7 @@ use super::machine::Machine;
 use super::permits::ACTIVE;
 use super::shared::Shared;
 use super::sleeper::Sleeper;
+use super::watch::NAP;
 use crate::goroutine::GRef;
 use crate::primitive::atomic::Ordering;
 use std::cell::Cell;
@@ -58,18 +59,32 @@ impl Sleeper for Machine {
     }
 
     fn sleep(&self, left_work: bool, polls: bool) -> bool {
-        let limit = left_work.then_some(LOOK_AGAIN);
+        // Who watches looks often enough.
+        let limit = (left_work && !self.is_watching()).then_some(LOOK_AGAIN);
         if polls {
             self.poll_until_due(limit);
             return true;
         }
         self.shared().remind_poller();
-        if limit.is_some() {
-            self.slot().parker.park(limit);
+        let park = |timeout| self.slot().parker.park(timeout);
+        if left_work {
+            self.nap(limit, park);
             return true;
         }
         let linger = self.is_surplus().then_some(LINGER);
-        self.slot().parker.park(linger)
+        park(linger)
+    }
+
+    fn begin_watch(&self) -> bool {
+        self.watch.borrow_mut().begin(self.shared())
+    }
+
+    fn is_watching(&self) -> bool {
+        !self.watch.borrow().is_empty()
+    }
+
+    fn end_watch(&self) -> bool {
+        self.watch.borrow_mut().end(self.shared())
     }
 
     fn pass_on_what_is_due(&self) {
@@ -132,9 +147,24 @@ impl Machine {
                 (Some(rest), Some(limit)) => Some(rest.min(limit)),
                 (rest, limit) => rest.or(limit),
             };
-            self.wait_for_readiness(timeout);
+            self.nap(timeout, |timeout| self.wait_for_readiness(timeout));
         }
         shared.permits.poll(self.number(), 0);
+    }
+
+    /// Sleeps as `sleep_for` does, which is false when the time was over; in naps
+    /// while there is somebody to watch, and no longer than that goes well.
+    fn nap(&self, timeout: Option<Duration>, sleep_for: impl Fn(Option<Duration>) -> bool) {
+        let mut rest = timeout;
+        while self.is_watching() {
+            let nap = rest.map_or(NAP, |rest| rest.min(NAP));
+            rest = rest.map(|rest| rest - nap);
+            let is_over = sleep_for(Some(nap)) || rest == Some(Duration::ZERO);
+            if is_over || !self.watch.borrow_mut().goes_on(self.shared()) {
+                return;
+            }
+        }
+        sleep_for(rest);
     }
 
     /// Leaves those whose wait is over to whoever gets a permit, perhaps to this

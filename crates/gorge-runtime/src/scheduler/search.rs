@@ -30,6 +30,7 @@ impl Machine {
             // Borrowed by this loop only, and never across running a goroutine.
             let mut looks = self.looks.borrow_mut();
             looks.forget(self.shared().slots.len());
+            self.watch.borrow_mut().begin_search(self.shared());
             if let Some(g) = self.search(&mut looks) {
                 return Some(self.found(g));
             }
@@ -70,9 +71,8 @@ impl Machine {
         // With one permit there is nobody to wait for.
         let rounds = if self.procs() == 1 { 1 } else { SEARCH_ROUNDS };
         for round in 0..rounds {
-            let is_last = round + 1 == rounds;
             let found = self.take_anything();
-            if let Some(g) = found.or_else(|| self.steal(looks, round, is_last)) {
+            if let Some(g) = found.or_else(|| self.steal(looks, round)) {
                 return Some(g);
             }
             if self.slot().requests() != 0 {

@@ -47,6 +47,15 @@ pub(crate) trait Sleeper {
     /// that it may as well end.
     fn sleep(&self, left_work: bool, polls: bool) -> bool;
 
+    /// Watches those who will do their work themselves, if all goes well. True if
+    /// there are any.
+    fn begin_watch(&self) -> bool;
+
+    fn is_watching(&self) -> bool;
+
+    /// Watches nobody any more. True if it did.
+    fn end_watch(&self) -> bool;
+
     /// Poller: makes runnable what has become due.
     fn pass_on_what_is_due(&self);
 
@@ -68,6 +77,7 @@ pub(crate) trait Sleeper {
     fn rest(&self, left_work: bool, may_end: bool) -> bool {
         let crew = self.crew();
         self.end_tenure();
+        let left_work = self.begin_watch() || left_work;
         let rest = crew.permits().lie_down(self.number(), crew);
         crew.unpark(rest.handed);
         if rest.was_lost {
@@ -98,29 +108,39 @@ pub(crate) trait Sleeper {
                 self.drain_inbox();
             }
             if self.is_over() {
+                self.end_watch();
                 return false;
             }
             let must = self.has_homed_work();
             let is_work_seen = self.crew().has_work();
-            let wants = must || left_work || is_work_seen;
+            let wants = must || is_work_seen;
             match permits.stand_up(self.number(), wants, must, self.crew()) {
                 Rise::Granted => self.searching().set(true),
                 // As if woken: there may be more than it takes, whose posters
-                // relied on the search that it has ended.
-                Rise::Active if is_work_seen => {
+                // relied on the search that it has ended, or on its watch.
+                Rise::Active if is_work_seen || self.is_watching() => {
                     permits.begin_search();
                     self.searching().set(true);
                 }
                 Rise::Active => {}
-                Rise::Wanting => self.await_permit(),
+                Rise::Wanting => {
+                    if self.end_watch() {
+                        self.crew().look_after_release();
+                    }
+                    self.await_permit();
+                }
                 Rise::Idle => {
                     if lingered && may_end && self.leave() {
                         return false;
                     }
+                    // The heavy barrier and the look that this calls for come next.
+                    self.end_watch();
                     left_work = false;
                     continue;
                 }
             }
+            // Not before it counts as searching, if it does.
+            self.end_watch();
             self.begin_tenure();
             return true;
         }

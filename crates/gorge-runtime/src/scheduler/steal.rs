@@ -1,18 +1,15 @@
 //! Stealing: what a machine without work may take from other processors.
 //!
-//! Migrating goroutines are taken at sight, half of a queue at a time. A homed
-//! goroutine that has not started is a different matter: whoever runs it first
-//! is its home for life, and partners that talk to each other had better share
-//! one. So a thief takes those only from a processor that is *backed up*, or
-//! *stuck*: two looks a while apart found the same number of goroutines run
-//! there. CPU-bound work spreads; a parent that is about to wait for its child
-//! keeps it.
+//! Half of a queue at a time, but not at sight: only from a processor that is
+//! *backed up*, or *stuck*: two looks a while apart found the same number of
+//! goroutines run there. Partners that talk to each other had better share a
+//! processor, and whoever runs a homed goroutine first is its home for life.
+//! CPU-bound work spreads; a parent that is about to wait for its child keeps it.
 //!
 //! Victims come in an order that is random but for one thing: the heaviest queue
 //! is first. A continuation of a parent that started its child first is taken
 //! from the oldest end, one at a time, when the run queue has nothing; what a
-//! processor would run next, only at the last look of a search or when it is
-//! stuck.
+//! processor would run next, only when it is stuck.
 
 use super::machine::Machine;
 use super::processor::{Processor, Queued};
@@ -22,10 +19,6 @@ use crate::primitive::atomic::Ordering;
 use crate::primitive::spin_hint;
 use crate::trace::{self, Event};
 use crossbeam_deque::Steal;
-
-/// A queue of so many is backed up: its owner will not get to the last of them
-/// soon.
-const BACKED_UP: usize = 3;
 
 /// Two looks that are compared lie so many rounds apart, some microseconds.
 const LOOK_INTERVAL: u32 = 8;
@@ -92,7 +85,7 @@ impl Looks {
 impl Machine {
     /// One look at every other processor: the heaviest, then the rest in random
     /// order.
-    pub(super) fn steal(&self, looks: &mut Looks, round: u32, is_last: bool) -> Option<GRef> {
+    pub(super) fn steal(&self, looks: &mut Looks, round: u32) -> Option<GRef> {
         let slots = &self.shared().slots;
         let count = slots.len();
         looks.left_work = false;
@@ -105,29 +98,21 @@ impl Machine {
             .reduce(|heaviest, next| if next.0 > heaviest.0 { next } else { heaviest });
         if let Some((weight, heaviest)) = weighty
             && weight > 0
-            && let Some(g) = self.steal_from(heaviest, looks, round, is_last)
+            && let Some(g) = self.steal_from(heaviest, looks, round)
         {
             return Some(g);
         }
-        others.find_map(|slot| self.steal_from(slot, looks, round, is_last))
+        others.find_map(|slot| self.steal_from(slot, looks, round))
     }
 
-    fn steal_from(
-        &self,
-        slot: &Slot,
-        looks: &mut Looks,
-        round: u32,
-        is_last: bool,
-    ) -> Option<GRef> {
+    fn steal_from(&self, slot: &Slot, looks: &mut Looks, round: u32) -> Option<GRef> {
         let victim = &slot.processor;
         if !victim.has_work() {
             return None;
         }
-        let queued = victim.stealer().len();
         let stuck = looks.is_stuck(victim, round) || slot.has_lost_permit();
-        let at_sight = self.shared().config.migrating && (queued > 0 || is_last);
-        let may_take = at_sight || queued >= BACKED_UP || stuck;
-        let taken = if may_take && queued > 0 {
+        let may_take = stuck || victim.is_backed_up();
+        let taken = if may_take && !victim.stealer().is_empty() {
             self.steal_half(victim)
         } else {
             let oldest = || settle(|| victim.oldest().steal()).map(|Queued(g)| g);

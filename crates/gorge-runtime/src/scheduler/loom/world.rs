@@ -3,8 +3,8 @@
 
 use super::super::crew::{Crew, NEVER};
 use super::super::inbox::{Inbox, Linked};
-use super::super::permits::{ACTIVE, Grant, LOST, Permits, Rise, Standings};
-use super::super::sleeper::Sleeper;
+use super::super::permits::{Grant, Permits, Standings};
+use super::machine::Machine;
 use super::parker::Parker;
 use crate::primitive::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
@@ -12,7 +12,6 @@ use crate::primitive::atomic::{
 use crate::primitive::barrier;
 use loom::thread;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::ptr::{NonNull, null_mut};
 use std::rc::Rc;
 
@@ -20,7 +19,7 @@ use std::rc::Rc;
 const PLACES: u32 = 3;
 
 /// Homed work.
-struct Node {
+pub(super) struct Node {
     next: AtomicPtr<Node>,
 }
 
@@ -31,12 +30,12 @@ impl Linked for Node {
 }
 
 /// What others touch of a machine.
-struct Place {
-    standing: AtomicU32,
-    inbox: Inbox<Node>,
-    parker: Parker,
+pub(super) struct Place {
+    pub(super) standing: AtomicU32,
+    pub(super) inbox: Inbox<Node>,
+    pub(super) parker: Parker,
     /// Odd in a closure that may block.
-    steps: AtomicU32,
+    pub(super) steps: AtomicU32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,27 +47,32 @@ pub(super) enum Block {
 /// A runtime. Cells hold what the models count: loom's threads share one
 /// thread of the system, so that they are exact, and order nothing.
 pub(super) struct World {
-    permits: Permits,
+    pub(super) permits: Permits,
     places: Vec<Place>,
     common: AtomicUsize,
     /// When the only timer is due, or never.
     timer: AtomicU64,
     /// The monitor sleeps until a machine becomes active.
-    monitor_asleep: AtomicBool,
+    pub(super) monitor_asleep: AtomicBool,
     pub(super) monitor: Parker,
     /// Where a machine is that runs something, for others to come between.
     moment: AtomicU32,
     node: Node,
     left: Cell<usize>,
-    running: Cell<usize>,
-    running_max: Cell<usize>,
+    pub(super) running: Cell<usize>,
+    pub(super) running_max: Cell<usize>,
     /// A machine that has lingered ends.
     pub(super) lingers: Cell<bool>,
     /// The next piece of work blocks its thread for a while, or until all others
     /// are done.
     pub(super) blocks: Cell<Option<Block>>,
-    blocked: Parker,
-    pub(super) is_watched: Cell<bool>,
+    pub(super) blocked: Parker,
+    /// The monitor is there.
+    pub(super) is_monitored: Cell<bool>,
+    /// Somebody looks now and then for what is posted quietly.
+    pub(super) is_owner_watched: AtomicBool,
+    /// So often may a machine begin that.
+    pub(super) watches_left: Cell<u32>,
     threads: RefCell<Vec<thread::JoinHandle<()>>>,
     this: std::rc::Weak<World>,
 }
@@ -94,7 +98,9 @@ impl World {
             lingers: Cell::new(false),
             blocks: Cell::new(None),
             blocked: Parker::new(),
-            is_watched: Cell::new(false),
+            is_monitored: Cell::new(false),
+            is_owner_watched: AtomicBool::new(false),
+            watches_left: Cell::new(0),
             threads: RefCell::new(Vec::new()),
             this: this.clone(),
         })
@@ -127,15 +133,7 @@ impl World {
 
     fn spawn(&self, number: u32, life: fn(&Machine)) {
         let world = self.this.upgrade().unwrap();
-        let thread = thread::spawn(move || {
-            life(&Machine {
-                world,
-                number,
-                searching: Cell::new(false),
-                queue: RefCell::default(),
-                has_left: Cell::new(false),
-            });
-        });
+        let thread = thread::spawn(move || life(&Machine::new(world, number)));
         self.threads.borrow_mut().push(thread);
     }
 
@@ -166,6 +164,12 @@ impl World {
         self.notify();
     }
 
+    /// Queues work where its owner may come to it, unless he runs for long.
+    pub(super) fn post_quietly(&self) {
+        self.common.fetch_add(1, Ordering::Release);
+        self.notify_unless(|| self.is_owner_watched.load(Ordering::Relaxed));
+    }
+
     /// Queues work that only this machine can run.
     pub(super) fn deliver(&self, number: u32) {
         let place = self.place(number);
@@ -174,7 +178,7 @@ impl World {
         }
     }
 
-    fn take_common(&self) -> bool {
+    pub(super) fn take_common(&self) -> bool {
         let mut count = self.common.load(Ordering::Relaxed);
         while count > 0 {
             let taken =
@@ -195,13 +199,13 @@ impl World {
 
     /// Whether the timer was due, and is the caller's to run: to loom's threads
     /// any time but never may have come.
-    fn expire(&self) -> bool {
+    pub(super) fn expire(&self) -> bool {
         self.timer.load(Ordering::Acquire) != NEVER
             && self.timer.swap(NEVER, Ordering::AcqRel) != NEVER
     }
 
     /// Lets loom switch to another machine that is in such a moment.
-    fn pass_a_moment(&self) {
+    pub(super) fn pass_a_moment(&self) {
         self.moment.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -223,15 +227,15 @@ impl World {
         }
     }
 
-    fn place(&self, number: u32) -> &Place {
+    pub(super) fn place(&self, number: u32) -> &Place {
         &self.places[number as usize - 1]
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.left.get() == 0
     }
 
-    fn count_done(&self) {
+    pub(super) fn count_done(&self) {
         self.left.set(self.left.get() - 1);
         if self.left.get() == 1 {
             self.blocked.unpark();
@@ -297,204 +301,5 @@ impl Crew for World {
 
     fn run_out_of_threads(&self) -> ! {
         panic!("a model starts more machines than there is room for")
-    }
-}
-
-/// A machine as its thread has it.
-struct Machine {
-    world: Rc<World>,
-    number: u32,
-    searching: Cell<bool>,
-    queue: RefCell<VecDeque<NonNull<Node>>>,
-    has_left: Cell<bool>,
-}
-
-impl Machine {
-    fn search_at_first(&self) {
-        self.searching.set(true);
-        self.begin_tenure();
-        self.live();
-    }
-
-    fn sleep_at_first(&self) {
-        if self.sleep_until_needed(false, true) {
-            self.live();
-        } else {
-            self.finish();
-        }
-    }
-
-    /// A thread's life, as in `worker` and `search`.
-    fn live(&self) {
-        loop {
-            if self.world.of(self.number).load(Ordering::Acquire) == LOST {
-                self.regain_permit();
-            }
-            if self.find() {
-                self.end_search();
-                self.run();
-            } else if self.world.is_over() || !self.rest(false, true) {
-                break;
-            }
-        }
-        self.finish();
-    }
-
-    fn live_apart(&self) {
-        while !self.world.is_over() {
-            self.drain_inbox();
-            let standing = self.world.of(self.number).load(Ordering::Acquire);
-            if standing == ACTIVE && self.queue.borrow_mut().pop_front().is_some() {
-                self.run();
-            } else {
-                self.rest_apart();
-            }
-        }
-        self.finish();
-    }
-
-    fn finish(&self) {
-        let permits = &self.world.permits;
-        if self.searching.replace(false) {
-            permits.stop_search();
-        }
-        if !self.has_left.get() {
-            self.world.unpark(permits.vacate(self.number, self.crew()));
-        }
-    }
-
-    fn find(&self) -> bool {
-        self.drain_inbox();
-        let found = self.queue.borrow_mut().pop_front().is_some();
-        found || self.world.expire() || self.world.take_common() || self.search()
-    }
-
-    fn search(&self) -> bool {
-        if !self.searching.get() {
-            if !self.world.permits.try_search() {
-                return false;
-            }
-            self.searching.set(true);
-        }
-        self.world.take_common()
-    }
-
-    /// Runs one piece of work with the permit.
-    fn run(&self) {
-        let world = &self.world;
-        if let Some(block) = world.blocks.take()
-            && !self.block(block)
-        {
-            // It gives way, to be run by whoever has a permit.
-            world.post();
-            return self.regain_permit();
-        }
-        world.running.set(world.running.get() + 1);
-        assert!(world.running.get() <= world.running_max.get());
-        world.pass_a_moment();
-        world.running.set(world.running.get() - 1);
-        world.count_done();
-    }
-}
-
-impl Machine {
-    /// Runs what blocks the thread, as `cover` and `uncover` do. False when the
-    /// permit was taken away meanwhile, and no other is free.
-    fn block(&self, block: Block) -> bool {
-        let place = self.world.place(self.number);
-        place.steps.store(1, Ordering::Release);
-        match block {
-            Block::AMoment => self.world.pass_a_moment(),
-            Block::UntilTheLast => {
-                self.world.monitor.unpark();
-                self.world.blocked.park();
-            }
-        }
-        place.steps.store(2, Ordering::Release);
-        barrier::light();
-        let permits = &self.world.permits;
-        place.standing.load(Ordering::Acquire) == ACTIVE
-            || permits.stand_up(self.number, true, false, self.crew()) != Rise::Idle
-    }
-}
-
-impl Sleeper for Machine {
-    type Crew = World;
-
-    fn crew(&self) -> &World {
-        &self.world
-    }
-
-    fn number(&self) -> u32 {
-        self.number
-    }
-
-    fn searching(&self) -> &Cell<bool> {
-        &self.searching
-    }
-
-    fn announce_sleep(&self) -> bool {
-        self.world.place(self.number).inbox.begin_sleep()
-    }
-
-    fn drain_inbox(&self) {
-        let place = self.world.place(self.number);
-        place.inbox.drain(&mut self.queue.borrow_mut());
-    }
-
-    fn has_homed_work(&self) -> bool {
-        !self.queue.borrow().is_empty() || self.world.place(self.number).inbox.has_delivery()
-    }
-
-    fn has_common_work(&self) -> bool {
-        self.world.has_work()
-    }
-
-    fn is_over(&self) -> bool {
-        self.world.is_over()
-    }
-
-    fn park(&self) {
-        self.world.place(self.number).parker.park();
-    }
-
-    fn sleep(&self, _: bool, polls: bool) -> bool {
-        if polls {
-            match self.announce_poll() {
-                Some(NEVER) | None => self.park(),
-                Some(_) => {}
-            }
-            self.world.permits.poll(self.number, 0);
-        } else if self.world.lingers.get() {
-            return false;
-        } else {
-            self.park();
-        }
-        true
-    }
-
-    fn pass_on_what_is_due(&self) {
-        if self.world.expire() {
-            self.world.post();
-        }
-    }
-
-    fn leave(&self) -> bool {
-        let left = self.world.permits.leave(self.number, &*self.world);
-        self.has_left.set(left);
-        left
-    }
-
-    fn end_tenure(&self) {}
-
-    /// As the monitor's `see_activity`.
-    fn begin_tenure(&self) {
-        let world = &self.world;
-        if world.is_watched.get() {
-            barrier::light();
-            if world.monitor_asleep.load(Ordering::Relaxed) {
-                world.monitor.unpark();
-            }
-        }
     }
 }
