@@ -78,10 +78,17 @@
 //! Readers who leave appear nowhere above: nobody queues because of a reader. The
 //! second one to fear is theirs: a party drains, the last reader leaves, and does
 //! not wake it. The party sets DRAINING and locks the queues in one step that sees
-//! a reader. From then on the last reader leaves in a step that locks the queues,
-//! which waits until the party is queued; it takes out the first node, and that
-//! one only: the readers behind it are not in the count. A party whose deadline
-//! was faster finds its node gone, and writes.
+//! a reader. From then on the reader that brings the count to zero sees DRAINING in
+//! that very step. It locks the queues, which waits until the party is queued; it
+//! takes out the first node, and that one only, since the readers behind it are not in
+//! the count; and it takes DRAINING back as it unlocks them. A party whose deadline was
+//! faster finds its node gone, and writes.
+//!
+//! Or it finds its node there. If readers are counted, it takes DRAINING back in a step
+//! that sees them, and gives up: they leave as if nobody had waited. If none is, the
+//! last one is between its two steps, and will come to the queues of a lock that must
+//! still be there: the party says that it is not queued (NO_SLEEPER), waits until
+//! DRAINING is taken back, and writes. The same if it was not allowed to wait.
 //!
 //! The third is that of the queues' own lock bit: see [`bit_lock`](crate::bit_lock).
 //!

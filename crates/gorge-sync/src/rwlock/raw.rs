@@ -1,8 +1,8 @@
 //! Acquiring and releasing: the fast paths, and what happens when they fail.
 
 use super::line::Line;
-use super::word::{Change, DRAINING, HeldQueue, Look, STARVING, UPGRADABLE, WOKEN, WRITER};
-use super::word::{Want, Word};
+use super::word::{Change, HeldQueue, Look, State, Want, Word};
+use super::word::{DRAINING, NO_SLEEPER, STARVING, UPGRADABLE, WOKEN, WRITER};
 use crate::queue::{Claimed, Node};
 use gorge_runtime::cancel;
 use gorge_runtime::park::{self, CancelMode, Outcome, Wait, WaitReason};
@@ -96,8 +96,8 @@ impl RawRwLock {
     /// A reader leaves.
     #[inline]
     pub(super) fn release_read(&self) {
-        if !self.word.unread_plain() {
-            self.release_read_slow();
+        if let Err(before) = self.word.unread() {
+            self.release_read_slow(before);
         }
     }
 
@@ -330,12 +330,13 @@ impl RawRwLock {
                     return true;
                 }
                 let starving = held.before().has(STARVING);
-                let_in(held, giving(WRITER | DRAINING, back), left, starving);
-                false
+                self.stop_draining(held, back, left, starving)
             }
             Err(park::Refused) => {
-                let_in(held, giving(WRITER | DRAINING, back), left, false);
-                cancel::deliver();
+                if !self.stop_draining(held, back, left, false) {
+                    cancel::deliver();
+                }
+                true
             }
             Ok(Outcome::Cancelled | Outcome::Closed) => {
                 unreachable!("a lock withholds cancels and is never closed")
@@ -343,19 +344,45 @@ impl RawRwLock {
         }
     }
 
-    /// The last reader leaves while somebody sleeps until it does.
+    /// Who has set DRAINING, and is not queued, gives WRITER up. False if it did; true
+    /// if the last reader has left after all: then it has the lock.
+    fn stop_draining(&self, held: HeldQueue<'_>, back: Change, left: Left, fair: bool) -> bool {
+        if self.word.undrain() {
+            let_in(held, giving(WRITER, back), left, fair);
+            return false;
+        }
+        // The reader must not find that the lock is gone. It is not asleep, and will not
+        // be: in a moment it has been there.
+        held.end(Change {
+            set: NO_SLEEPER,
+            ..Change::default()
+        });
+        while !self.word.has_left() {
+            spin_hint();
+        }
+        true
+    }
+
+    /// A reader has left, and that was not all: somebody sleeps until the last one has.
     #[cold]
     #[inline(never)]
-    fn release_read_slow(&self) {
-        let Look::Queue(held) = self.word.unread_or_queue() else {
+    fn release_read_slow(&self, before: State) {
+        if !self.word.was_awaited(before) {
             return;
-        };
+        }
+        let held = self.word.lock_queue();
         // The first in the queue is whoever sleeps. If its deadline was faster, it
         // is on its way to the queue, finds that it was taken out, and writes. It
-        // cannot have left: it has WRITER until it has locked the queues.
-        let claimed = held.edit(|line| line.readers.claim_only_first(GRANTED));
+        // cannot have left: it has WRITER until DRAINING is taken back.
+        let claimed = match held.before().has(NO_SLEEPER) {
+            true => None,
+            false => held.edit(|line| line.readers.claim_only_first(GRANTED)),
+        };
+        held.end(Change {
+            clear: DRAINING | NO_SLEEPER,
+            ..Change::default()
+        });
         // From here on the lock may be gone.
-        drop(held);
         if let Some(claim) = claimed {
             claim.wake();
         }

@@ -1,11 +1,11 @@
 //! The state word of a read-write lock: its bits, and every transition.
 //!
 //! ```text
-//!  63          8     7        6        5       4       3       2       1       0
-//!  +------------+--------+--------+-------+-------+-------+-------+-------+--------+
-//!  |  readers   |STARVING|DRAINING| WOKEN |WAITING|SLEEP- |QUEUE_ |UPGRAD-| WRITER |
-//!  |            |        |        |       |       |ERS    |LOCKED |ABLE   |        |
-//!  +------------+--------+--------+-------+-------+-------+-------+-------+--------+
+//!  63       9    8       7        6        5       4       3       2       1       0
+//!  +---------+-------+--------+--------+-------+-------+-------+-------+-------+--------+
+//!  | readers |NO     |STARVING|DRAINING| WOKEN |WAITING|SLEEP- |QUEUE_ |UPGRAD-| WRITER |
+//!  |         |SLEEPER|        |        |       |       |ERS    |LOCKED |ABLE   |        |
+//!  +---------+-------+--------+--------+-------+-------+-------+-------+-------+--------+
 //! ```
 //!
 //! * WRITER, UPGRADABLE: the two *tokens*, of which one party has one. Who has
@@ -17,7 +17,10 @@
 //! * WAITING: somebody is queued.
 //! * WOKEN: a waiter, the *scout*, was taken out of its queue and woken to
 //!   compete. Nobody else is until it has had its look.
-//! * DRAINING: the party with WRITER sleeps until no reader is left.
+//! * DRAINING: the party with WRITER sleeps until no reader is left. The last one
+//!   takes it back when it has locked the queues.
+//! * NO_SLEEPER: it has given that up, and is not queued any more, but the last reader
+//!   is on its way to the queues.
 //! * STARVING: the scout lost after having waited for long. The next party to
 //!   give up its token hands over instead of letting go.
 //!
@@ -25,14 +28,14 @@
 //! | --- | --- | --- |
 //! | [`read_free`](Word::read_free) | no WRITER → reader + 1 | newcomer |
 //! | [`write_free`](Word::write_free) | 0 → WRITER | newcomer |
-//! | [`unread_plain`](Word::unread_plain) | no DRAINING → reader − 1 | reader |
+//! | [`unread`](Word::unread) | reader − 1 | reader |
+//! | [`undrain`](Word::undrain) | readers+DRAINING → readers | who has WRITER |
 //! | [`unwrite_plain`](Word::unwrite_plain) | WRITER → 0 | writer |
 //! | [`try_take`](Word::try_take) | a reader more, or a token | newcomer |
 //! | [`take_or_queue`](Word::take_or_queue) | the same, or QUEUE_LOCKED to wait | newcomer, scout |
 //! | [`drained_or_queue`](Word::drained_or_queue) | … → …+QUEUE_LOCKED+DRAINING | who has WRITER |
-//! | [`unread_or_queue`](Word::unread_or_queue) | reader − 1; the last, if DRAINING, locks the queues | reader |
 //! | [`change_or_queue`](Word::change_or_queue) | a [`Change`], or QUEUE_LOCKED | who has a token |
-//! | [`lock_queue`](Word::lock_queue) | … → …+QUEUE_LOCKED | waiter that timed out |
+//! | [`lock_queue`](Word::lock_queue) | … → …+QUEUE_LOCKED | waiter that timed out, last reader |
 //! | [`HeldQueue::end`] | …+QUEUE_LOCKED → …, with a [`Change`] | holder of the queues |
 //!
 //! The module above argues why no wake-up is lost.
@@ -56,7 +59,8 @@ pub(super) const WAITING: usize = 1 << 4;
 pub(super) const WOKEN: usize = 1 << 5;
 pub(super) const DRAINING: usize = 1 << 6;
 pub(super) const STARVING: usize = 1 << 7;
-const ONE_READER: usize = 1 << 8;
+pub(super) const NO_SLEEPER: usize = 1 << 8;
+const ONE_READER: usize = 1 << 9;
 
 /// What somebody wants of the lock.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -177,22 +181,28 @@ impl Word {
         })
     }
 
-    /// Lets a reader leave while nobody sleeps until it does. Cheapest for the only
-    /// one, whom it costs one instruction that waits for no load.
+    /// Lets a reader leave, in one step that cannot fail. Err with what was there
+    /// before if that is not all: see [`was_awaited`](Word::was_awaited).
     #[inline]
-    pub(super) fn unread_plain(&self) -> bool {
-        // Release, here and below: pairs with the Acquire of the next writer, whose
-        // writes must not be seen by the reads that come before this.
-        let release = Ordering::Release;
-        let Err(state) = (self.state).compare_exchange(ONE_READER, 0, release, Ordering::Relaxed)
-        else {
-            return true;
-        };
-        if state < ONE_READER || state & DRAINING != 0 {
-            return false;
+    pub(super) fn unread(&self) -> Result<(), State> {
+        // Release: pairs with the Acquire of the next writer, whose writes must not
+        // be seen by the reads that come before this.
+        let before = self.state.fetch_sub(ONE_READER, Ordering::Release);
+        match before < ONE_READER || before & DRAINING != 0 {
+            true => Err(State(before)),
+            false => Ok(()),
         }
-        self.replace(State(state), State(state - ONE_READER), release)
-            .is_ok()
+    }
+
+    /// After [`unread`](Word::unread): whether the caller was the last reader, and
+    /// somebody sleeps until it has left. That party keeps the lock until the caller
+    /// has locked the queues and taken DRAINING back.
+    pub(super) fn was_awaited(&self, before: State) -> bool {
+        if before.readers() == 0 {
+            self.state.fetch_add(ONE_READER, Ordering::Relaxed);
+            panic!("RwLock: unlocked by readers more often than locked");
+        }
+        before.readers() == 1
     }
 
     /// Takes a lock that is free, and for which nobody waits, for writing.
@@ -277,21 +287,18 @@ impl Word {
         )
     }
 
-    /// Lets a reader leave. The last one, if somebody sleeps until it does,
-    /// locks the queues in the same step, and DRAINING is over.
-    pub(super) fn unread_or_queue(&self) -> Look<'_> {
-        let less = |state: State| State(state.0 - ONE_READER);
-        self.lock_queue_unless(
-            |state| {
-                assert!(
-                    state.readers() > 0,
-                    "RwLock: unlocked by readers more often than locked"
-                );
-                let somebody_sleeps = state.readers() == 1 && state.has(DRAINING);
-                (!somebody_sleeps).then(|| less(state))
-            },
-            |state| less(state).without(DRAINING),
-        )
+    /// Who has WRITER and has set DRAINING, with the queues locked: takes that back,
+    /// unless the last reader has left, who is on its way to the queues.
+    pub(super) fn undrain(&self) -> bool {
+        let undrained = |state: State| state.without(DRAINING);
+        self.step(|state| (state.readers() > 0).then(|| undrained(state)))
+            .is_ok()
+    }
+
+    /// Whether the last reader has been at the queues, after it left.
+    pub(super) fn has_left(&self) -> bool {
+        // Acquire: pairs with the Release by which it unlocked them.
+        self.state.load(Ordering::Acquire) & DRAINING == 0
     }
 
     /// Who has `token`: makes the change if nobody has to be told of it, else
