@@ -27,7 +27,7 @@ use crate::watch::Watchers;
 use gorge_runtime::cancel;
 use gorge_runtime::park::{Outcome, Refused};
 use gorge_runtime::preempt;
-use gorge_runtime::primitive::RawLock;
+use gorge_runtime::primitive::BiasedLock;
 use gorge_runtime::primitive::atomic::{AtomicBool, Ordering};
 use std::cell::UnsafeCell;
 use std::mem;
@@ -55,7 +55,7 @@ pub(crate) struct Chan<T> {
 /// before it says that nothing is there, or waits.
 #[repr(C)]
 pub(crate) struct Head {
-    lock: RawLock,
+    lock: BiasedLock,
     /// A receive may find something. Else one found that there was nothing, and nothing has
     /// come since.
     may_receive: AtomicBool,
@@ -67,7 +67,7 @@ pub(crate) struct Head {
 impl Head {
     fn new(kind: Kind) -> Head {
         Head {
-            lock: RawLock::new(),
+            lock: BiasedLock::new(),
             may_receive: AtomicBool::new(kind == Kind::Timer),
             may_send: AtomicBool::new(true),
         }

@@ -271,8 +271,10 @@ impl WaitList {
             // SAFETY: linked nodes are valid while the lock is held. One whose
             // wait is over stays so until its owner has taken the lock.
             unsafe {
-                self.unlink(node);
+                // Before it is unlinked: a load of more bytes than were just stored beside
+                // it would wait until they are in the cache.
                 let Node { place, case, .. } = *node.as_ptr();
+                self.unlink(node);
                 if let Some(claim) = claim(node, Outcome::Woken(case)) {
                     return Some(Claimed { claim, node, place });
                 }

@@ -87,6 +87,7 @@ const TOKEN_CLOSED: u16 = 3;
 const TOKEN_WOKEN: u16 = 4;
 
 impl Outcome {
+    #[inline]
     pub(crate) fn to_token(self) -> u16 {
         match self {
             Outcome::TimedOut => TOKEN_TIMED_OUT,
@@ -98,6 +99,7 @@ impl Outcome {
         }
     }
 
+    #[inline]
     pub(crate) fn from_token(token: u16) -> Outcome {
         match token {
             TOKEN_TIMED_OUT => Outcome::TimedOut,

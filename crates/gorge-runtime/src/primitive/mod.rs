@@ -5,6 +5,9 @@
 //! the stable interface: for the crates of this workspace.
 
 pub mod barrier;
+mod bias;
+#[cfg(not(gorge_loom))]
+mod biased;
 mod cell;
 #[cfg_attr(gorge_loom, path = "lock_loom.rs")]
 mod lock;
@@ -14,7 +17,11 @@ mod random;
 pub mod sleep;
 
 pub use cell::UnsafeCell;
+#[cfg(not(gorge_loom))]
+pub use biased::BiasedLock;
 pub use lock::RawLock;
+#[cfg(gorge_loom)]
+pub use lock::RawLock as BiasedLock;
 #[cfg(not(gorge_loom))]
 pub use place::place;
 pub use random::random_below;
@@ -64,6 +71,28 @@ pub fn may_spin() -> bool {
     }
     let procs = crate::scheduler::current::machine().map_or(known, |machine| machine.procs());
     known.min(procs) > 1
+}
+
+/// What this thread is called by those that only compare: no two threads that are there
+/// at the same time have the same one. It is a multiple of eight, and not zero.
+#[cfg(not(gorge_loom))]
+#[inline(always)]
+fn thread_number() -> usize {
+    let number;
+    // The thread pointer, which is the address of the thread's control block. Read by a
+    // block of assembler, since it must not be kept across a switch of stacks, as the
+    // address of a thread-local would be.
+    // SAFETY: both only read what every thread has.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        std::arch::asm!("mov {}, fs:0", out(reg) number, options(nostack, preserves_flags, readonly));
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        std::arch::asm!("mrs {}, tpidr_el0", out(reg) number, options(nostack, preserves_flags, nomem));
+    }
+    number
 }
 
 /// Loom explores every order anyway.

@@ -431,8 +431,7 @@ impl Machine {
     #[inline]
     fn notify_unless_watched(&self) {
         let processor = self.processor();
-        self.shared
-            .notify_unless(|| processor.is_watched() && !processor.is_backed_up());
+        self.shared.notify_unless(|| processor.is_watched());
     }
 
     /// Queues everything that others could run for all of them, before this

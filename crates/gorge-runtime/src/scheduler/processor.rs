@@ -13,7 +13,7 @@ use super::Shared;
 use super::random::Random;
 use crate::goroutine::{G, GRef, Store};
 use crate::metrics::Histogram;
-use crate::primitive::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::timer::Timers;
 use crossbeam_deque::{Stealer, Worker};
 use crossbeam_utils::CachePadded;
@@ -27,9 +27,6 @@ const GS_MAX: usize = 256;
 
 /// Stacks that it keeps, at most: they are not trimmed while it is busy.
 const STACKS_MAX: usize = 64;
-
-/// A queue of so many is backed up.
-const BACKED_UP: usize = 3;
 
 /// How many goroutine ids a processor reserves at once.
 const ID_BATCH: u64 = 16;
@@ -65,8 +62,9 @@ pub(crate) struct Processor {
 
 struct Next {
     g: AtomicPtr<G>,
-    /// An idle machine looks here every now and then: see `watch`.
-    is_watched: AtomicBool,
+    /// How many may wait in the queue before an idle machine, which looks
+    /// here every now and then, wants to be woken. Zero when none does: see `watch`.
+    patience: AtomicUsize,
 }
 
 /// Written by the machine at every goroutine, for others to see.
@@ -114,7 +112,7 @@ impl Processor {
             }),
             next: CachePadded::new(Next {
                 g: AtomicPtr::new(null_mut()),
-                is_watched: AtomicBool::new(false),
+                patience: AtomicUsize::new(0),
             }),
             progress: CachePadded::default(),
             spawned: AtomicU64::new(0),
@@ -164,25 +162,32 @@ impl Processor {
         self.next.g.load(Ordering::Relaxed)
     }
 
-    /// Whether an idle machine looks here every now and then.
+    /// Owner: whether an idle machine looks here every now and then, and need not be
+    /// woken for what is queued.
     #[inline]
     pub(crate) fn is_watched(&self) -> bool {
-        self.next.is_watched.load(Ordering::Relaxed)
+        let patience = self.next.patience.load(Ordering::Relaxed);
+        // SAFETY: called by the owner.
+        patience != 0 && unsafe { self.owned() }.queue.len() <= patience
     }
 
-    /// An idle machine looks here from now on. False if another one does.
-    pub(crate) fn begin_watch(&self) -> bool {
-        !self.next.is_watched.swap(true, Ordering::Relaxed)
+    /// An idle machine looks here from now on, and lets so many wait. False if another
+    /// one does.
+    pub(crate) fn begin_watch(&self, patience: usize) -> bool {
+        self.next
+            .patience
+            .compare_exchange(0, patience, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
     }
 
-    /// It does so no more, but once after a heavy barrier.
+    /// It lets so many wait from now on.
+    pub(crate) fn set_patience(&self, patience: usize) {
+        self.next.patience.store(patience, Ordering::Relaxed);
+    }
+
+    /// It looks here no more, but once after a heavy barrier.
     pub(crate) fn end_watch(&self) {
-        self.next.is_watched.store(false, Ordering::Relaxed);
-    }
-
-    /// Whether the owner will not get to the last of its queue soon.
-    pub(crate) fn is_backed_up(&self) -> bool {
-        self.stealer.len() >= BACKED_UP
+        self.set_patience(0);
     }
 
     /// Owner: queues `g` last.

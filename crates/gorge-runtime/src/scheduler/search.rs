@@ -30,7 +30,7 @@ impl Machine {
             // Borrowed by this loop only, and never across running a goroutine.
             let mut looks = self.looks.borrow_mut();
             looks.forget(self.shared().slots.len());
-            self.watch.borrow_mut().begin_search(self.shared());
+            self.watch.borrow_mut().note(self.shared());
             if let Some(g) = self.search(&mut looks) {
                 return Some(self.found(g));
             }

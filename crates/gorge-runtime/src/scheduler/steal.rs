@@ -1,8 +1,8 @@
 //! Stealing: what a machine without work may take from other processors.
 //!
 //! Half of a queue at a time, but not at sight: only from a processor that is
-//! *backed up*, or *stuck*: two looks a while apart found the same number of
-//! goroutines run there. Partners that talk to each other had better share a
+//! *backed up* (see `watch`), or *stuck*: two looks a while apart found the same
+//! number of goroutines run there. Partners that talk to each other had better share a
 //! processor, and whoever runs a homed goroutine first is its home for life.
 //! CPU-bound work spreads; a parent that is about to wait for its child keeps it.
 //!
@@ -111,8 +111,13 @@ impl Machine {
             return None;
         }
         let stuck = looks.is_stuck(victim, round) || slot.has_lost_permit();
-        let may_take = stuck || victim.is_backed_up();
-        let taken = if may_take && !victim.stealer().is_empty() {
+        let queued = victim.stealer().len();
+        let is_backed_up = || {
+            let watch = self.watch.borrow();
+            watch.is_backed_up(self.shared(), slot, queued)
+        };
+        let may_take = stuck || is_backed_up();
+        let taken = if may_take && queued > 0 {
             self.steal_half(victim)
         } else {
             let oldest = || settle(|| victim.oldest().steal()).map(|Queued(g)| g);
