@@ -16,6 +16,7 @@
 //! file.
 
 mod attempt;
+mod linger;
 
 pub(crate) use attempt::{Past, ReceiveStop, SendStop};
 
@@ -215,10 +216,31 @@ impl<T> Chan<T> {
         preempt::point();
         match self.lock().send(value) {
             Ok(()) => Ok(()),
-            Err(SendStop::Full(locked, value)) => locked.wait_to_send(value, deadline),
+            Err(SendStop::Full(locked, value)) => self.send_slow(locked, value, deadline),
             Err(SendStop::Closed(value)) => Err(SendTimeoutError::Disconnected(value)),
             Err(SendStop::NeedsBlock(value)) => Ok(self.send_with_block(value)?),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_slow<'a>(
+        &'a self,
+        mut locked: Locked<'a, T>,
+        mut value: T,
+        deadline: Option<Instant>,
+    ) -> Result<(), SendTimeoutError<T>> {
+        locked.room_went();
+        drop(locked);
+        self.linger(|| self.head.may_send());
+        locked = self.lock();
+        match locked.send(value) {
+            Ok(()) => return Ok(()),
+            Err(SendStop::Full(full, back)) => (locked, value) = (full, back),
+            Err(SendStop::Closed(value)) => return Err(SendTimeoutError::Disconnected(value)),
+            Err(SendStop::NeedsBlock(_)) => unreachable!("it was full, so it is bounded"),
+        }
+        locked.wait_to_send(value, deadline)
     }
 
     /// Sends with a new block for the buffer, allocated before the lock is
@@ -263,6 +285,14 @@ impl<T> Chan<T> {
         mut stop: ReceiveStop<'a, T>,
         deadline: Option<Instant>,
     ) -> Result<T, RecvTimeoutError> {
+        if let ReceiveStop::Empty(locked) = stop {
+            drop(locked);
+            self.linger(|| self.head.may_receive());
+            stop = match self.lock().receive() {
+                Ok(value) => return Ok(value),
+                Err(stop) => stop,
+            };
+        }
         loop {
             let mut told = ClaimedAll::default();
             let value = match stop.past(Past::All, &mut told) {

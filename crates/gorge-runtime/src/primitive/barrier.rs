@@ -98,6 +98,18 @@ mod system {
         fence(Ordering::SeqCst);
     }
 
+    /// Asks before `main`, while the process has one thread. Later the kernel would let
+    /// whoever asks wait until every processor has changed threads, which takes ten
+    /// milliseconds or more.
+    #[used]
+    #[unsafe(link_section = ".init_array")]
+    static ASK_EARLY: extern "C" fn() = {
+        extern "C" fn ask() {
+            kind();
+        }
+        ask
+    };
+
     fn kind() -> u8 {
         let known = KIND.load(Ordering::Relaxed);
         if known != UNKNOWN {

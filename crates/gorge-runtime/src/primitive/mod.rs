@@ -95,6 +95,19 @@ fn thread_number() -> usize {
     number
 }
 
+/// Whether a party that is about to wait keeps nobody from running if it looks around
+/// for some microseconds first: an OS thread, where others can run meanwhile.
+#[cfg(not(gorge_loom))]
+pub fn may_linger() -> bool {
+    !crate::scheduler::current::machine().is_some_and(crate::scheduler::Machine::is_running) && may_spin()
+}
+
+/// Loom explores every order anyway.
+#[cfg(gorge_loom)]
+pub fn may_linger() -> bool {
+    false
+}
+
 /// Loom explores every order anyway.
 #[cfg(gorge_loom)]
 pub fn may_spin() -> bool {
