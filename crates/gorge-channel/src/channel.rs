@@ -16,7 +16,7 @@
 //! file.
 
 mod attempt;
-mod linger;
+pub(crate) mod linger;
 
 pub(crate) use attempt::{Past, ReceiveStop, SendStop};
 
@@ -63,14 +63,17 @@ pub(crate) struct Head {
     /// A promise may be made. Else one found that there was none to make, and no room and
     /// no receiver has come since.
     may_send: AtomicBool,
+    /// There is room for several values.
+    has_buffer: bool,
 }
 
 impl Head {
-    fn new(kind: Kind) -> Head {
+    fn new(kind: Kind, capacity: Option<usize>) -> Head {
         Head {
             lock: BiasedLock::new(),
             may_receive: AtomicBool::new(kind == Kind::Timer),
             may_send: AtomicBool::new(true),
+            has_buffer: kind == Kind::Senders && capacity.is_none_or(|capacity| capacity > 1),
         }
     }
 
@@ -78,6 +81,12 @@ impl Head {
     #[inline]
     pub(crate) fn may_receive(&self) -> bool {
         self.may_receive.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is room for several values.
+    #[inline]
+    pub(crate) fn has_buffer(&self) -> bool {
+        self.has_buffer
     }
 
     /// Whether it is worth while to ask for a promise.
@@ -146,7 +155,7 @@ impl<T> Chan<T> {
 
     fn with_buffer(buffer: Buffer<T>, capacity: Option<usize>, kind: Kind) -> Chan<T> {
         Chan {
-            head: Head::new(kind),
+            head: Head::new(kind, capacity),
             state: UnsafeCell::new(State {
                 closed: false,
                 watched: false,
@@ -230,15 +239,17 @@ impl<T> Chan<T> {
         mut value: T,
         deadline: Option<Instant>,
     ) -> Result<(), SendTimeoutError<T>> {
-        locked.room_went();
-        drop(locked);
-        self.linger(|| self.head.may_send());
-        locked = self.lock();
-        match locked.send(value) {
-            Ok(()) => return Ok(()),
-            Err(SendStop::Full(full, back)) => (locked, value) = (full, back),
-            Err(SendStop::Closed(value)) => return Err(SendTimeoutError::Disconnected(value)),
-            Err(SendStop::NeedsBlock(_)) => unreachable!("it was full, so it is bounded"),
+        if self.head.may_linger() {
+            locked.room_went();
+            drop(locked);
+            self.head.linger(Head::may_send);
+            locked = self.lock();
+            match locked.send(value) {
+                Ok(()) => return Ok(()),
+                Err(SendStop::Full(full, back)) => (locked, value) = (full, back),
+                Err(SendStop::Closed(value)) => return Err(SendTimeoutError::Disconnected(value)),
+                Err(SendStop::NeedsBlock(_)) => unreachable!("it was full, so it is bounded"),
+            }
         }
         locked.wait_to_send(value, deadline)
     }
@@ -285,9 +296,9 @@ impl<T> Chan<T> {
         mut stop: ReceiveStop<'a, T>,
         deadline: Option<Instant>,
     ) -> Result<T, RecvTimeoutError> {
-        if let ReceiveStop::Empty(locked) = stop {
-            drop(locked);
-            self.linger(|| self.head.may_receive());
+        if matches!(stop, ReceiveStop::Empty(_)) && self.head.may_linger() {
+            drop(stop);
+            self.head.linger(Head::may_receive);
             stop = match self.lock().receive() {
                 Ok(value) => return Ok(value),
                 Err(stop) => stop,

@@ -8,7 +8,7 @@
 //! Who looks is in no list: whoever waits already comes first, and who looks waits
 //! behind him after some microseconds.
 
-use super::{Chan, Kind};
+use super::Head;
 use gorge_runtime::primitive::{may_linger, spin_hint};
 
 /// The pauses are one, two, four and so on of the processor's, up to this.
@@ -16,23 +16,37 @@ const LONGEST_PAUSE: u32 = 128;
 
 /// How often a party looks: for some ten microseconds, what it costs to fall asleep and
 /// to be woken.
-const LOOKS: u32 = 14;
+const LOOKS: u32 = 50;
 
-impl<T> Chan<T> {
-    /// Looks until `has_come` for some microseconds, if that keeps nobody from running
-    /// and the channel has a buffer.
+impl Head {
+    /// Whether to linger makes sense: the channel has a buffer, and it keeps nobody from
+    /// running.
+    #[inline]
+    pub(super) fn may_linger(&self) -> bool {
+        self.has_buffer() && may_linger()
+    }
+
+    /// Looks until `has_come` for some microseconds.
     #[cold]
     #[inline(never)]
-    pub(super) fn linger(&self, has_come: impl Fn() -> bool) -> bool {
-        let has_buffer = self.capacity.is_none_or(|capacity| capacity > 1);
-        if !has_buffer || self.kind != Kind::Senders || !may_linger() {
-            return false;
-        }
-        (0..LOOKS).any(|look| {
-            for _ in 0..(1 << look).min(LONGEST_PAUSE) {
-                spin_hint();
-            }
-            has_come()
-        })
+    pub(super) fn linger(&self, has_come: fn(&Head) -> bool) {
+        look(|| has_come(self));
     }
+}
+
+/// As [`Head::linger`], for several channels, if it keeps nobody from running. True if it
+/// has come.
+#[cold]
+#[inline(never)]
+pub(crate) fn linger(has_come: impl Fn() -> bool) -> bool {
+    may_linger() && look(has_come)
+}
+
+fn look(has_come: impl Fn() -> bool) -> bool {
+    let mut pause = 1;
+    (0..LOOKS).any(|_| {
+        (0..pause).for_each(|_| spin_hint());
+        pause = (2 * pause).min(LONGEST_PAUSE);
+        has_come()
+    })
 }

@@ -160,12 +160,22 @@ impl<'a> Case<'a> {
     /// moment ago.
     #[inline]
     pub(super) fn may_start(&self) -> bool {
-        // SAFETY: the handle keeps the channel, whose head comes first.
-        let head = unsafe { self.chan.cast::<Head>().as_ref() };
+        let head = self.head();
         match self.sends() {
             true => head.may_send(),
             false => head.may_receive(),
         }
+    }
+
+    /// Whether the channel has room for several values.
+    pub(super) fn has_buffer(&self) -> bool {
+        self.head().has_buffer()
+    }
+
+    #[inline]
+    fn head(&self) -> &Head {
+        // SAFETY: the handle keeps the channel, whose head comes first.
+        unsafe { self.chan.cast::<Head>().as_ref() }
     }
 
     /// Does what can be done at once. A value goes into the slot.

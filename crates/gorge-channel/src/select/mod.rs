@@ -23,6 +23,7 @@ mod wait;
 
 pub use operation::SelectedOperation;
 
+use crate::channel::linger::linger;
 use crate::error::{ReadyTimeoutError, SelectTimeoutError, TryReadyError, TrySelectError};
 use crate::receiver::Receiver;
 use crate::sender::Sender;
@@ -298,7 +299,7 @@ impl<'a> Select<'a> {
     fn choose_into(&self, slot: &mut Slot, mut patience: Patience) -> Result<(usize, Won), GaveUp> {
         let cases = self.cases.as_slice();
         self.empty(slot);
-        let mut first = None;
+        let (mut first, mut has_lingered) = (None, false);
         loop {
             let address = slot.address();
             // SAFETY: the slot has room for the value of any case, and is empty.
@@ -313,6 +314,12 @@ impl<'a> Select<'a> {
             let Ok(deadline) = patience.left() else {
                 return self.choose_at_one_moment(slot);
             };
+            if !has_lingered && cases.iter().any(Case::has_buffer) {
+                has_lingered = true;
+                if linger(|| cases.iter().any(Case::may_start)) {
+                    continue;
+                }
+            }
             match wait::wait(cases, slot, deadline, false) {
                 Woken::Won(number, won) => return Ok((number, won)),
                 Woken::Look(number) => first = number.filter(|_| !self.is_biased),
