@@ -65,6 +65,7 @@ pub(crate) struct Head {
     may_send: AtomicBool,
     /// There is room for several values.
     has_buffer: bool,
+    is_timer: bool,
 }
 
 impl Head {
@@ -73,6 +74,7 @@ impl Head {
             lock: BiasedLock::new(),
             may_receive: AtomicBool::new(kind == Kind::Timer),
             may_send: AtomicBool::new(true),
+            is_timer: kind == Kind::Timer,
             has_buffer: kind == Kind::Senders && capacity.is_none_or(|capacity| capacity > 1),
         }
     }
@@ -87,6 +89,12 @@ impl Head {
     #[inline]
     pub(crate) fn has_buffer(&self) -> bool {
         self.has_buffer
+    }
+
+    /// Whether values come of the clock.
+    #[inline]
+    pub(crate) fn is_timer(&self) -> bool {
+        self.is_timer
     }
 
     /// Whether it is worth while to ask for a promise.
@@ -225,7 +233,10 @@ impl<T> Chan<T> {
         preempt::point();
         match self.lock().send(value) {
             Ok(()) => Ok(()),
-            Err(SendStop::Full(locked, value)) => self.send_slow(locked, value, deadline),
+            Err(SendStop::Full(locked, value)) => match self.head.has_buffer() {
+                true => self.send_slow(locked, value, deadline),
+                false => locked.wait_to_send(value, deadline),
+            },
             Err(SendStop::Closed(value)) => Err(SendTimeoutError::Disconnected(value)),
             Err(SendStop::NeedsBlock(value)) => Ok(self.send_with_block(value)?),
         }

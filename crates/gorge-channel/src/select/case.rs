@@ -3,7 +3,7 @@
 //! A case names a channel and a direction; [`Operations`] are what can be done with it,
 //! one table for each type of value and direction.
 
-use crate::channel::{Chan, Head, Kind, Locked};
+use crate::channel::{Chan, Head, Locked};
 use crate::error::TryRecvError;
 use crate::place;
 #[cfg(gorge_loom)]
@@ -244,8 +244,11 @@ impl<'a> Case<'a> {
     /// When it becomes ready by itself, if it does.
     #[inline]
     pub(super) fn due(&self) -> Option<Instant> {
-        // SAFETY: the handle keeps the channel.
-        unsafe { (self.operations.due)(self.chan) }
+        match self.head().is_timer() && !self.sends() {
+            // SAFETY: the handle keeps the channel.
+            true => unsafe { (self.operations.due)(self.chan) },
+            false => None,
+        }
     }
 
     /// Makes a slot ready to be given a value: outside of loom, it always is.
@@ -376,10 +379,7 @@ unsafe fn unlink<T, const SENDS: bool>(address: NonNull<()>, node: NonNull<Node>
 
 unsafe fn due<T>(address: NonNull<()>) -> Option<Instant> {
     // SAFETY: the caller's contract.
-    let chan = unsafe { chan::<T>(address) };
-    (chan.kind() == Kind::Timer)
-        .then(|| chan.lock().buffer.due())
-        .flatten()
+    unsafe { chan::<T>(address) }.lock().buffer.due()
 }
 
 #[cfg(gorge_loom)]

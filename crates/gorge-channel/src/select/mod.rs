@@ -303,12 +303,8 @@ impl<'a> Select<'a> {
         loop {
             let address = slot.address();
             // SAFETY: the slot has room for the value of any case, and is empty.
-            let found = self.first_in_order(first, |number| unsafe {
-                let case = cases[number];
-                let won = case.may_start().then(|| case.start(address)).flatten()?;
-                Some((number, won))
-            });
-            if let Some(found) = found {
+            let start = |number: usize| unsafe { cases[number].start(address) };
+            if let Some(found) = self.first_that_starts(first, start) {
                 return Ok(found);
             }
             let Ok(deadline) = patience.left() else {
@@ -327,6 +323,44 @@ impl<'a> Select<'a> {
                 Woken::TimedOut => (first, patience) = (None, Patience::None),
             }
         }
+    }
+
+    /// The first case that `start`s, and what it has got: of those for which it is worth
+    /// while to try, `first` if there is one, then each as likely as the others, or in the
+    /// order in which they were added.
+    #[inline]
+    fn first_that_starts(
+        &self,
+        first: Option<usize>,
+        start: impl Fn(usize) -> Option<Won>,
+    ) -> Option<(usize, Won)> {
+        let cases = self.cases.as_slice();
+        let try_it = |number: usize| start(number).map(|won| (number, won));
+        if self.is_biased || first.is_some() || cases.len() > INLINE {
+            let may_start = |number: usize| cases[number].may_start();
+            return self.first_in_order(first, |number| {
+                may_start(number).then(|| try_it(number)).flatten()
+            });
+        }
+        // Of any number of cases that are ready each is as likely as the others: to be
+        // the first one tried, and to be chosen of those that are, if that is none.
+        let first = random_below(cases.len().max(1));
+        if cases.get(first).is_some_and(Case::may_start)
+            && let Some(found) = try_it(first)
+        {
+            return Some(found);
+        }
+        let hopeful = |number: usize| number != first && cases[number].may_start();
+        let mut hopeful =
+            (0..cases.len()).fold(0, |bits, number| bits | u32::from(hopeful(number)) << number);
+        while hopeful != 0 {
+            let number = any_of(hopeful);
+            if let Some(found) = try_it(number) {
+                return Some(found);
+            }
+            hopeful &= !(1 << number);
+        }
+        None
     }
 
     /// Under loom, makes the slot an empty one of the receives' type, which is the same for
@@ -408,6 +442,18 @@ impl<'a> Select<'a> {
         let mut order: [usize; INLINE] = std::array::from_fn(|number| number);
         shuffled(&mut order[..count]).find_map(f)
     }
+}
+
+/// The number of one of the bits that are set, each as likely as the others.
+#[inline]
+fn any_of(mut bits: u32) -> usize {
+    let count = bits.count_ones() as usize;
+    if count > 1 {
+        for _ in 0..random_below(count) {
+            bits &= bits - 1;
+        }
+    }
+    bits.trailing_zeros() as usize
 }
 
 /// Each of them once, in random order (Fisher and Yates), shuffled as far as it is asked
