@@ -1,5 +1,6 @@
 //! The core of a channel: one lock, one buffer, two lists of waiting parties.
 //!
+//! * [`head`]: the lock and hints, which do not depend on the values' type.
 //! * [`attempt`]: one attempt, which does what can be done at once.
 //! * [`Chan::send`], [`Chan::receive`]: attempts that wait when they have to;
 //!   the waiting is in [`blocking`](crate::blocking).
@@ -16,9 +17,10 @@
 //! file.
 
 mod attempt;
-pub(crate) mod linger;
+mod head;
 
 pub(crate) use attempt::{Past, ReceiveStop, SendStop};
+pub(crate) use head::Head;
 
 use crate::buffer::{Block, Blocks, Buffer, Ring, Timer};
 use crate::error::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
@@ -28,8 +30,7 @@ use crate::watch::Watchers;
 use gorge_runtime::cancel;
 use gorge_runtime::park::{Outcome, Refused};
 use gorge_runtime::preempt;
-use gorge_runtime::primitive::BiasedLock;
-use gorge_runtime::primitive::atomic::{AtomicBool, Ordering};
+use gorge_runtime::primitive::atomic::Ordering;
 use std::cell::UnsafeCell;
 use std::mem;
 use std::ops::{Deref, DerefMut};
@@ -44,64 +45,6 @@ pub(crate) struct Chan<T> {
     kind: Kind,
     #[cfg(gorge_loom)]
     number: usize,
-}
-
-/// What is the same whatever the type of the values: it comes first in every channel.
-///
-/// The flags are changed under the lock, and read without it by who only wants to know
-/// whether it is worth while to take the lock.
-///
-/// They are read `Relaxed` and order nothing: of two parties that each send and then look,
-/// both may find the other one's flag unset. So who finds it unset looks under the lock
-/// before it says that nothing is there, or waits.
-#[repr(C)]
-pub(crate) struct Head {
-    lock: BiasedLock,
-    /// A receive may find something. Else one found that there was nothing, and nothing has
-    /// come since.
-    may_receive: AtomicBool,
-    /// A promise may be made. Else one found that there was none to make, and no room and
-    /// no receiver has come since.
-    may_send: AtomicBool,
-    /// There is room for several values.
-    has_buffer: bool,
-    is_timer: bool,
-}
-
-impl Head {
-    fn new(kind: Kind, capacity: Option<usize>) -> Head {
-        Head {
-            lock: BiasedLock::new(),
-            may_receive: AtomicBool::new(kind == Kind::Timer),
-            may_send: AtomicBool::new(true),
-            is_timer: kind == Kind::Timer,
-            has_buffer: kind == Kind::Senders && capacity.is_none_or(|capacity| capacity > 1),
-        }
-    }
-
-    /// Whether it is worth while to try to receive.
-    #[inline]
-    pub(crate) fn may_receive(&self) -> bool {
-        self.may_receive.load(Ordering::Relaxed)
-    }
-
-    /// Whether there is room for several values.
-    #[inline]
-    pub(crate) fn has_buffer(&self) -> bool {
-        self.has_buffer
-    }
-
-    /// Whether values come of the clock.
-    #[inline]
-    pub(crate) fn is_timer(&self) -> bool {
-        self.is_timer
-    }
-
-    /// Whether it is worth while to ask for a promise.
-    #[inline]
-    pub(crate) fn may_send(&self) -> bool {
-        self.may_send.load(Ordering::Relaxed)
-    }
 }
 
 /// What values come of.

@@ -23,14 +23,13 @@ mod wait;
 
 pub use operation::SelectedOperation;
 
-use crate::channel::linger::linger;
 use crate::error::{ReadyTimeoutError, SelectTimeoutError, TryReadyError, TrySelectError};
 use crate::receiver::Receiver;
 use crate::sender::Sender;
 use case::{Case, Won};
 use cases::Cases;
 use gorge_runtime::primitive::random_below;
-use gorge_runtime::{preempt, time};
+use gorge_runtime::{park, preempt, time};
 use moment::Moment;
 use slot::{Room, Slot};
 use std::fmt;
@@ -312,7 +311,7 @@ impl<'a> Select<'a> {
             };
             if !has_lingered && cases.iter().any(Case::has_buffer) {
                 has_lingered = true;
-                if linger(|| cases.iter().any(Case::may_start)) {
+                if park::linger(|| cases.iter().any(Case::may_start)) {
                     continue;
                 }
             }
@@ -351,8 +350,9 @@ impl<'a> Select<'a> {
             return Some(found);
         }
         let hopeful = |number: usize| number != first && cases[number].may_start();
-        let mut hopeful =
-            (0..cases.len()).fold(0, |bits, number| bits | u32::from(hopeful(number)) << number);
+        let mut hopeful = (0..cases.len()).fold(0, |bits, number| {
+            bits | u32::from(hopeful(number)) << number
+        });
         while hopeful != 0 {
             let number = any_of(hopeful);
             if let Some(found) = try_it(number) {

@@ -26,6 +26,8 @@
 mod cell;
 #[cfg(not(gorge_loom))]
 mod goroutine;
+#[cfg(not(gorge_loom))]
+mod linger;
 #[cfg(all(test, gorge_loom))]
 mod loom;
 mod reason;
@@ -39,11 +41,25 @@ pub(crate) use cell::{
 pub(crate) use cell::{Owner, ParkCell};
 #[cfg(not(gorge_loom))]
 pub(crate) use goroutine::{claim_cancelled, park_for_token};
+#[cfg(not(gorge_loom))]
+pub use linger::{linger, may_linger};
 pub use reason::WaitReason;
 pub use task::Task;
 
 use std::ptr::NonNull;
 use std::time::Instant;
+
+/// Loom explores every order anyway.
+#[cfg(gorge_loom)]
+pub fn may_linger() -> bool {
+    false
+}
+
+/// Loom explores every order anyway.
+#[cfg(gorge_loom)]
+pub fn linger(_has_come: impl Fn() -> bool) -> bool {
+    false
+}
 
 /// Why and how somebody waits.
 #[derive(Clone, Copy, Debug)]

@@ -56,6 +56,14 @@ thread_local! {
     static SLEEPERS: [Sleeper; DEPTH] = const { [const { Sleeper::new() }; DEPTH] };
     /// How many of them are in use.
     static USED: Cell<usize> = const { Cell::new(0) };
+    /// The thread has looked around before its next wait.
+    static HAS_LINGERED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The calling thread has looked around for what it is going to wait for.
+#[cfg(not(gorge_loom))]
+pub(super) fn has_lingered() {
+    HAS_LINGERED.set(true);
 }
 
 /// Runs a wait with a cell that is not in use.
@@ -105,6 +113,9 @@ impl Sleeper {
     /// order of a sleep and a wake-up.
     const SPINS: u32 = 1000;
 
+    /// If it has looked before it began to wait: only for who was just coming.
+    const SPINS_AFTER_LINGERING: u32 = 100;
+
     const fn new() -> Sleeper {
         Sleeper {
             cell: ParkCell::new(Owner::Thread),
@@ -112,7 +123,11 @@ impl Sleeper {
     }
 
     fn sleep(&self, wait: &Wait, ticket: u32) {
-        for _ in 0..Self::SPINS {
+        let spins = match HAS_LINGERED.take() {
+            true => Self::SPINS_AFTER_LINGERING,
+            false => Self::SPINS,
+        };
+        for _ in 0..spins {
             if self.cell.load().has(WOKEN) {
                 return;
             }

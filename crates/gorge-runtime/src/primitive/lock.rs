@@ -37,10 +37,11 @@ const FIRST_PAUSE: u32 = 6;
 /// Each pause is twice as long as the one before it, up to this.
 const LONGEST_PAUSE: u32 = 8;
 
-/// How often a thread looks before it sleeps: for about fifteen microseconds, since another
-/// one that has the lock again and again has it most of the time, and to fall asleep and be
-/// woken costs as much.
-const LOOKS: u32 = 8;
+/// How often a thread looks before it sleeps. Another one that has the lock again and again
+/// has it at most of these looks. To fall asleep costs a barrier that stops all threads of
+/// the process for a moment, and is right only where the kernel has taken the processor from
+/// whoever has the lock, which is rare.
+const LOOKS: u32 = 32;
 
 /// A lock without data. The holder may release it from another stack.
 pub struct RawLock {

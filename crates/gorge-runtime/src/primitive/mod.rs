@@ -16,9 +16,9 @@ mod place;
 mod random;
 pub mod sleep;
 
-pub use cell::UnsafeCell;
 #[cfg(not(gorge_loom))]
 pub use biased::BiasedLock;
+pub use cell::UnsafeCell;
 pub use lock::RawLock;
 #[cfg(gorge_loom)]
 pub use lock::RawLock as BiasedLock;
@@ -93,19 +93,6 @@ fn thread_number() -> usize {
         std::arch::asm!("mrs {}, tpidr_el0", out(reg) number, options(nostack, preserves_flags, nomem));
     }
     number
-}
-
-/// Whether a party that is about to wait keeps nobody from running if it looks around
-/// for some microseconds first: an OS thread, where others can run meanwhile.
-#[cfg(not(gorge_loom))]
-pub fn may_linger() -> bool {
-    !crate::scheduler::current::machine().is_some_and(crate::scheduler::Machine::is_running) && may_spin()
-}
-
-/// Loom explores every order anyway.
-#[cfg(gorge_loom)]
-pub fn may_linger() -> bool {
-    false
 }
 
 /// Loom explores every order anyway.

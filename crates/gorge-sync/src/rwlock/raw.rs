@@ -351,8 +351,7 @@ impl RawRwLock {
             let_in(held, giving(WRITER, back), left, fair);
             return false;
         }
-        // The reader must not find that the lock is gone. It is not asleep, and will not
-        // be: in a moment it has been there.
+        // The reader, who is not asleep, must not find that the lock is gone.
         held.end(Change {
             set: NO_SLEEPER,
             ..Change::default()

@@ -201,8 +201,8 @@ impl Sleeper for Machine {
 
     fn begin_watch(&self) -> bool {
         let world = &self.world;
-        let begins = world.watches_left.get() > 0
-            && !world.is_owner_watched.swap(true, Ordering::Relaxed);
+        let begins =
+            world.watches_left.get() > 0 && !world.is_owner_watched.swap(true, Ordering::Relaxed);
         if begins {
             world.watches_left.set(world.watches_left.get() - 1);
         }

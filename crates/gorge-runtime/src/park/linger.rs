@@ -1,0 +1,42 @@
+//! Looking around before a wait, where that keeps nobody from running.
+//!
+//! A party that waits is handed what it waits for, one by one: its counterpart has to win
+//! and to wake it each time. Where both run, on threads of their own, the faster one would
+//! always wait. One that stays away for a moment instead lets the other one go on
+//! undisturbed, and finds more than one thing when it comes back.
+//!
+//! Only for a moment: the system may have put both on one processor, where the other one
+//! runs when this one sleeps, and not before.
+
+use crate::primitive::{may_spin, spin_hint};
+
+/// The pauses are one, two, four and so on of the processor's, up to this.
+const LONGEST_PAUSE: u32 = 128;
+
+/// How often a party looks: for some six microseconds.
+const LOOKS: u32 = 12;
+
+/// Whether the caller is an OS thread, and others can run while it looks around.
+pub fn may_linger() -> bool {
+    !crate::scheduler::current::machine().is_some_and(crate::scheduler::Machine::is_running)
+        && may_spin()
+}
+
+/// Looks until `has_come` for some microseconds, with ever longer pauses, if the caller
+/// [may](may_linger). True if it has; otherwise the thread's next wait does not look again
+/// for as long, but sleeps.
+pub fn linger(has_come: impl Fn() -> bool) -> bool {
+    if !may_linger() {
+        return false;
+    }
+    let mut pause = 1;
+    for _ in 0..LOOKS {
+        (0..pause).for_each(|_| spin_hint());
+        pause = (2 * pause).min(LONGEST_PAUSE);
+        if has_come() {
+            return true;
+        }
+    }
+    super::thread::has_lingered();
+    false
+}
