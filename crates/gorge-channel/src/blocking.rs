@@ -18,7 +18,7 @@ use crate::place::Place;
 use crate::waiter::{Claimed, ClaimedAll, Message, Node, WaitList};
 use gorge_runtime::cancel;
 use gorge_runtime::park::{CancelMode, Outcome, Refused, Wait, WaitReason, park};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 use std::time::Instant;
 
@@ -154,12 +154,21 @@ impl<T> Locked<'_, T> {
     }
 }
 
+/// Wakes those that were told to look. There are hardly ever any, and to take them out
+/// moves several words.
+#[inline]
+pub(crate) fn wake_if_any(told: &RefCell<ClaimedAll>) {
+    if !told.borrow().is_empty() {
+        told.take().wake();
+    }
+}
+
 /// Waits in one of the channel's lists. When this returns, the lock is free,
 /// and neither list nor counterpart knows the place any more. Those that were `told` under
 /// this lock find the party when they are woken.
 fn wait_in<T>(
     mut locked: Locked<'_, T>,
-    list: fn(&mut State<T>) -> &mut WaitList,
+    list: impl Fn(&mut State<T>) -> &mut WaitList,
     place: NonNull<()>,
     wait: Wait,
     told: ClaimedAll,
@@ -169,7 +178,7 @@ fn wait_in<T>(
     // From here on the node is reached through this pointer only.
     let node = NonNull::from(&mut node);
     // With those that watch for somebody to wait here.
-    let told = Cell::new(told);
+    let told = RefCell::new(told);
     let sends = wait.reason == WaitReason::ChannelSend;
     // Owns the guard: if the wait is refused, it is dropped without having
     // run, which releases the lock.
@@ -177,15 +186,13 @@ fn wait_in<T>(
         // SAFETY: the lock is held. The node lies in this frame, which stays
         // until the node is removed below or its claimed party is woken.
         unsafe { list(&mut locked).push_back(node, waiter) };
-        let mut all = told.take();
-        locked.someone_waits(sends, &mut all);
-        told.set(all);
+        locked.someone_waits(sends, &mut told.borrow_mut());
         locked.keep();
     };
     let commit = || {
         // SAFETY: `publish` has kept the lock for this.
         unsafe { chan.unlock() };
-        told.take().wake();
+        wake_if_any(&told);
     };
     // SAFETY: the waiter is taken back by the counterpart that claims it, or
     // below. `commit` does not panic: a waker's panic ends where it is called. It parks
@@ -193,7 +200,7 @@ fn wait_in<T>(
     // releases first.
     let waited = unsafe { park(wait, publish, commit) };
     // Refused: they find nobody.
-    told.take().wake();
+    wake_if_any(&told);
     let outcome = waited?;
     if matches!(outcome, Outcome::TimedOut | Outcome::Cancelled) {
         // SAFETY: the lock is held, and the node went to this list only.

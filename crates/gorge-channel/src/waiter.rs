@@ -346,6 +346,7 @@ impl WaitList {
     /// # Safety
     ///
     /// The caller holds the lock that guards this list.
+    #[inline]
     pub(crate) unsafe fn has_other(&self, own: Option<Waiter>) -> bool {
         // SAFETY: linked nodes are valid, and the lock is held.
         let next = |node: &NonNull<Node>| unsafe { (*node.as_ptr()).next };

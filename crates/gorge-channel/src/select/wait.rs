@@ -31,11 +31,12 @@
 
 use super::case::{Case, Won};
 use super::slot::Slot;
+use crate::blocking::wake_if_any;
 use crate::promise::Promise;
 use crate::waiter::{Claimed, ClaimedAll, Message, Node};
 use gorge_runtime::cancel;
 use gorge_runtime::park::{CancelMode, Outcome, Refused, Wait, WaitReason, Waiter, park};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::time::Instant;
@@ -105,9 +106,9 @@ pub(super) fn wait(
     let nodes = nodes.address();
     let linked = Cell::new(0);
     // Those to be woken when the party has left its stack.
-    let told = Cell::new(ClaimedAll::default());
+    let told = RefCell::new(ClaimedAll::default());
     let publish = |waiter: Waiter| {
-        let mut all = ClaimedAll::default();
+        let mut all = told.borrow_mut();
         for (number, case) in cases.iter().enumerate() {
             // SAFETY: there is one for each case. It stays in this frame until it is
             // unlinked below, or the party that claimed it has woken this one.
@@ -122,12 +123,11 @@ pub(super) fn wait(
                 break;
             }
         }
-        told.set(all);
     };
     // SAFETY: every node is unlinked below. No lock is held. Neither function panics: a
     // waker's panic ends where it is called. Parks does the second one if a waker does,
     // whose wait is another one.
-    let waited = unsafe { park(wait, publish, || told.take().wake()) };
+    let waited = unsafe { park(wait, publish, || wake_if_any(&told)) };
     // The party that claimed this wait for a case has unlinked that one's node.
     let woken_for = match waited {
         Ok(Outcome::Woken(number)) => usize::from(number),

@@ -99,12 +99,15 @@ pub(crate) struct ParkCell {
 pub(crate) struct Word(u64);
 
 impl Word {
+    #[inline]
     pub(crate) fn has(self, flag: u64) -> bool {
         self.0 & flag != 0
     }
+    #[inline]
     pub(crate) fn ticket(self) -> u32 {
         (self.0 >> TICKET_SHIFT) as u32
     }
+    #[inline]
     pub(crate) fn token(self) -> u16 {
         (self.0 >> TOKEN_SHIFT) as u16
     }
@@ -137,10 +140,12 @@ impl ParkCell {
         }
     }
 
+    #[inline]
     pub(crate) fn owner(&self) -> Owner {
         self.owner
     }
 
+    #[inline]
     pub(crate) fn load(&self) -> Word {
         // Acquire: pairs with the Release of the transition that it sees, so
         // that what was written before it (a value, a result) is visible.

@@ -1,6 +1,8 @@
 //! A [`RawLock`] that is cheaper for the thread that mostly has it.
 
 use super::RawLock;
+#[cfg(debug_assertions)]
+use super::atomic::{AtomicUsize, Ordering};
 use super::bias::Bias;
 use super::thread_number;
 
@@ -12,6 +14,9 @@ use super::thread_number;
 pub struct BiasedLock {
     bias: Bias,
     lock: RawLock,
+    /// The thread that has it, to be compared.
+    #[cfg(debug_assertions)]
+    holder: AtomicUsize,
 }
 
 impl Default for BiasedLock {
@@ -25,6 +30,8 @@ impl BiasedLock {
     pub const fn new() -> BiasedLock {
         BiasedLock {
             lock: RawLock::new(),
+            #[cfg(debug_assertions)]
+            holder: AtomicUsize::new(0),
             bias: Bias::new(),
         }
     }
@@ -37,6 +44,8 @@ impl BiasedLock {
             self.lock.lock();
             self.bias.entered_fully(me);
         }
+        #[cfg(debug_assertions)]
+        assert_eq!(self.holder.swap(me, Ordering::Relaxed), 0, "two have it");
     }
 
     /// Releases the lock. The lock must outlive the call, not only its effect.
@@ -46,6 +55,12 @@ impl BiasedLock {
     /// The calling thread took the lock.
     #[inline(always)]
     pub unsafe fn unlock(&self) {
+        #[cfg(debug_assertions)]
+        assert_eq!(
+            self.holder.swap(0, Ordering::Relaxed),
+            thread_number(),
+            "released by another thread than took it"
+        );
         if !self.bias.leave(thread_number()) {
             // SAFETY: the caller's contract; not by the right, so by the lock itself.
             unsafe { self.lock.unlock() };

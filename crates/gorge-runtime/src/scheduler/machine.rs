@@ -107,7 +107,7 @@ impl Machine {
             expired: Cell::new(Vec::with_capacity(64)),
             claims: Cell::new(Vec::with_capacity(64)),
             looks: RefCell::new(Looks::default()),
-            watch: RefCell::new(Watch::default()),
+            watch: RefCell::new(Watch::new(shared.config.migrating)),
             shared,
         }
     }

@@ -180,6 +180,11 @@ impl Processor {
             .is_ok()
     }
 
+    /// Whether an idle machine looks here every now and then.
+    pub(crate) fn has_watcher(&self) -> bool {
+        self.next.patience.load(Ordering::Relaxed) != 0
+    }
+
     /// It lets so many wait from now on.
     pub(crate) fn set_patience(&self, patience: usize) {
         self.next.patience.store(patience, Ordering::Relaxed);

@@ -67,7 +67,7 @@ impl Sleeper for Machine {
         }
         self.shared().remind_poller();
         let park = |timeout| self.slot().parker.park(timeout);
-        if left_work {
+        if limit.is_some() || self.is_watching() {
             self.nap(limit, park);
             return true;
         }
@@ -76,11 +76,17 @@ impl Sleeper for Machine {
     }
 
     fn begin_watch(&self) -> bool {
-        self.watch.borrow_mut().begin(self.shared())
+        let looks = self.looks.borrow();
+        let had_work = |number| looks.saw_work(number);
+        self.watch.borrow_mut().begin(self.shared(), had_work)
     }
 
     fn is_watching(&self) -> bool {
         !self.watch.borrow().is_empty()
+    }
+
+    fn is_work_elsewhere(&self) -> bool {
+        self.has_common_work() || self.watch.borrow().is_work_elsewhere(self.shared())
     }
 
     fn end_watch(&self) -> bool {
@@ -155,16 +161,23 @@ impl Machine {
     /// Sleeps as `sleep_for` does, which is false when the time was over; in naps
     /// while there is somebody to watch, and no longer than that goes well.
     fn nap(&self, timeout: Option<Duration>, sleep_for: impl Fn(Option<Duration>) -> bool) {
-        let mut rest = timeout;
-        while self.is_watching() {
-            let nap = rest.map_or(NAP, |rest| rest.min(NAP));
-            rest = rest.map(|rest| rest - nap);
-            let is_over = sleep_for(Some(nap)) || rest == Some(Duration::ZERO);
-            if is_over || !self.watch.borrow_mut().goes_on(self.shared()) {
+        if !self.is_watching() {
+            sleep_for(timeout);
+            return;
+        }
+        let shared = self.shared();
+        let until = timeout.map(|timeout| {
+            let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+            shared.clock.now().saturating_add(timeout)
+        });
+        let left = || until.map(|until| until.saturating_sub(shared.clock.now()));
+        loop {
+            let nap = left().map_or(NAP, |left| Duration::from_nanos(left).min(NAP));
+            let is_over = sleep_for(Some(nap)) || left() == Some(0) || shared.permits.free() == 0;
+            if is_over || !self.watch.borrow_mut().goes_on(shared) {
                 return;
             }
         }
-        sleep_for(rest);
     }
 
     /// Leaves those whose wait is over to whoever gets a permit, perhaps to this

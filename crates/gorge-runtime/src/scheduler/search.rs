@@ -64,13 +64,17 @@ impl Machine {
         if !self.searching.get() {
             if !self.shared().permits.try_search() {
                 looks.not_allowed();
-                return None;
+                return self.await_delivery();
             }
             self.searching.set(true);
         }
         // With one permit there is nobody to wait for.
         let rounds = if self.procs() == 1 { 1 } else { SEARCH_ROUNDS };
-        for round in 0..rounds {
+        for round in 0.. {
+            // Longer where it looks on, and does not know yet whether to take something.
+            if round >= rounds && (round >= 2 * rounds || !looks.left_work()) {
+                break;
+            }
             let found = self.take_anything();
             if let Some(g) = found.or_else(|| self.steal(looks, round)) {
                 return Some(g);
@@ -83,6 +87,22 @@ impl Machine {
         }
         // What the last look at the timers made runnable here, nobody else
         // would ever see.
+        self.take_anything()
+    }
+
+    /// Enough others search. Who is the home of goroutines still waits for as long as a
+    /// search takes, for one that is woken elsewhere: of two that talk to each other from
+    /// two threads both are at times without work, and one of them may search.
+    fn await_delivery(&self) -> Option<GRef> {
+        if self.slot().residents() == 0 || self.procs() == 1 {
+            return None;
+        }
+        for _ in 0..SEARCH_ROUNDS {
+            self.pause();
+            if !self.slot().inbox.is_empty() || self.slot().requests() != 0 {
+                break;
+            }
+        }
         self.take_anything()
     }
 

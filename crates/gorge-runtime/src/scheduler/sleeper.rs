@@ -53,6 +53,10 @@ pub(crate) trait Sleeper {
 
     fn is_watching(&self) -> bool;
 
+    /// Whether there is work that neither its owner, watched by this machine, nor a
+    /// watcher will see to.
+    fn is_work_elsewhere(&self) -> bool;
+
     /// Watches nobody any more. True if it did.
     fn end_watch(&self) -> bool;
 
@@ -77,7 +81,7 @@ pub(crate) trait Sleeper {
     fn rest(&self, left_work: bool, may_end: bool) -> bool {
         let crew = self.crew();
         self.end_tenure();
-        let left_work = self.begin_watch() || left_work;
+        self.begin_watch();
         let rest = crew.permits().lie_down(self.number(), crew);
         crew.unpark(rest.handed);
         if rest.was_lost {
@@ -149,10 +153,10 @@ pub(crate) trait Sleeper {
     /// Asleep, as far as others can tell: whether there is a reason to get up
     /// at once.
     fn is_needed(&self, left_work: bool) -> bool {
-        let has_work = if left_work {
-            self.has_common_work()
-        } else {
-            self.crew().has_work()
+        let has_work = match (left_work, self.is_watching()) {
+            (true, _) => self.has_common_work(),
+            (false, true) => self.is_work_elsewhere(),
+            (false, false) => self.crew().has_work(),
         };
         (has_work && self.crew().permits().free() != 0) || self.is_over()
     }

@@ -20,9 +20,6 @@ use crate::primitive::spin_hint;
 use crate::trace::{self, Event};
 use crossbeam_deque::Steal;
 
-/// Two looks that are compared lie so many rounds apart, some microseconds.
-const LOOK_INTERVAL: u32 = 8;
-
 /// What a thief saw at its last look at each processor.
 #[derive(Default)]
 pub(super) struct Looks {
@@ -56,6 +53,12 @@ impl Looks {
         self.left_work
     }
 
+    /// Whether a processor had something to take.
+    pub(super) fn saw_work(&self, number: u32) -> bool {
+        let seen = self.seen.get(number as usize - 1);
+        seen.is_some_and(Option::is_some)
+    }
+
     /// Enough others search: what there is, is theirs.
     pub(super) fn not_allowed(&mut self) {
         self.left_work = true;
@@ -63,7 +66,7 @@ impl Looks {
 
     /// Compares a processor with the last look at it. True when it has not
     /// moved for some rounds.
-    fn is_stuck(&mut self, victim: &Processor, round: u32) -> bool {
+    fn is_stuck(&mut self, victim: &Processor, round: u32, rounds: u32) -> bool {
         // A processor that is new since the search began counts next time.
         let Some(seen) = self.seen.get_mut(victim.number - 1) else {
             return false;
@@ -73,7 +76,7 @@ impl Looks {
             next: victim.peek_next(),
         };
         match *seen {
-            Some(seen) if seen.look == look => round - seen.round >= LOOK_INTERVAL,
+            Some(seen) if seen.look == look => round - seen.round >= rounds,
             _ => {
                 *seen = Some(Seen { look, round });
                 false
@@ -110,7 +113,8 @@ impl Machine {
         if !victim.has_work() {
             return None;
         }
-        let stuck = looks.is_stuck(victim, round) || slot.has_lost_permit();
+        let rounds = self.watch.borrow().manners.rounds;
+        let stuck = looks.is_stuck(victim, round, rounds) || slot.has_lost_permit();
         let queued = victim.stealer().len();
         let is_backed_up = || {
             let watch = self.watch.borrow();

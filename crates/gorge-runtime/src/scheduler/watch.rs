@@ -12,89 +12,143 @@
 
 use super::shared::Shared;
 use super::slot::Slot;
+use crate::primitive::spin_hint;
 use std::time::Duration;
 
 /// The time between two looks. A goroutine that is left alone for so long has
 /// waited some ten times as long as a wake-up would have taken.
 pub(super) const NAP: Duration = Duration::from_micros(100);
 
-/// The pace of a processor is known after so long.
-const KNOWN_AFTER_NS: u64 = 2_500;
-
 /// A processor whose goroutines run for less than this, one by one, is worth watching.
 const LIVELY_NS: u64 = 2_500;
 
-/// To run a goroutine elsewhere costs about this. Those that run for less had better
-/// stay where they are, if they come to run soon.
-const SHORT_NS: u64 = 500;
-
-/// Within a time that is no longer than it takes to wake another machine and move
-/// half of them.
+/// A time that is no longer than it takes to wake another machine and move half a queue.
 const SOON_NS: u64 = 20_000;
 
-/// A queue of so many is too long, where goroutines are not that short: its owner will
-/// not get to the last of them soon.
-const BACKED_UP: usize = 3;
+/// Two looks so far apart show whether one goroutine runs for long.
+const LOOKS_ON: u32 = 300;
 
-/// How many goroutines a processor ran, one after another, in how long.
+/// A queue of so many is too long, where goroutines are not short: its owner will not get
+/// to the last of them soon.
+const BACKED_UP: usize = 2;
+
+/// What is not taken at sight, and for how long a thief looks on.
+#[derive(Clone, Copy)]
+pub(super) struct Manners {
+    /// Goroutines that run for less than this had better stay where they are, if they
+    /// come to run soon.
+    short_ns: u64,
+    /// The pace of a processor counts when it is known for so long.
+    known_ns: u64,
+    /// A processor is stuck when it has not moved for so many rounds of a search.
+    pub(super) rounds: u32,
+}
+
+impl Manners {
+    /// To run a goroutine elsewhere costs half a microsecond. One that is homed stays for
+    /// life where it runs first, perhaps away from whom it talks to.
+    pub(super) fn of(migrating: bool) -> Manners {
+        match migrating {
+            true => Manners {
+                short_ns: 500,
+                known_ns: 2_500,
+                rounds: 8,
+            },
+            false => Manners {
+                short_ns: LIVELY_NS,
+                known_ns: 15_000,
+                rounds: 48,
+            },
+        }
+    }
+}
+
+/// How many goroutines a processor ran in how long, one after another, and how many of
+/// them came out of its queues.
 #[derive(Clone, Copy)]
 struct Pace {
     runs: u64,
+    turns: u64,
     elapsed_ns: u64,
 }
 
 impl Pace {
     fn is_lively(self) -> bool {
-        self.runs * LIVELY_NS >= self.elapsed_ns
+        self.runs > 0 && self.runs * LIVELY_NS >= self.elapsed_ns
     }
 
     /// How many may wait in the processor's queue and still had better be left to it.
-    fn patience(self) -> usize {
-        if self.elapsed_ns == 0 || self.runs * SHORT_NS < self.elapsed_ns {
+    fn patience(self, short_ns: u64) -> usize {
+        if self.runs * short_ns <= self.elapsed_ns {
             return BACKED_UP - 1;
         }
-        usize::try_from(self.runs * SOON_NS / self.elapsed_ns).unwrap_or(usize::MAX)
+        let soon = self.turns * SOON_NS / self.elapsed_ns.max(1);
+        usize::try_from(soon)
+            .unwrap_or(usize::MAX)
+            .max(BACKED_UP - 1)
     }
 }
 
 /// How far everybody was at some time, and which processors a machine watches.
-#[derive(Default)]
 pub(super) struct Watch {
+    pub(super) manners: Manners,
     since_ns: u64,
-    ticks: Vec<u32>,
+    /// The ticks and the turns of each.
+    seen: Vec<(u32, u32)>,
     /// Their numbers.
     watched: Vec<u32>,
 }
 
 impl Watch {
+    pub(super) fn new(migrating: bool) -> Watch {
+        Watch {
+            manners: Manners::of(migrating),
+            since_ns: 0,
+            seen: Vec::new(),
+            watched: Vec::new(),
+        }
+    }
+
     /// Notes how far everybody is.
     pub(super) fn note(&mut self, shared: &Shared) {
         self.since_ns = shared.clock.now();
-        self.ticks.clear();
-        let ticks = shared.slots.iter().map(|slot| slot.processor.tick());
-        self.ticks.extend(ticks);
+        self.seen.clear();
+        let processors = shared.slots.iter().map(|slot| &slot.processor);
+        self.seen
+            .extend(processors.map(|processor| (processor.tick(), processor.turns())));
     }
 
     /// Whether a processor with so many in its queue has more than it will come to
-    /// soon, as far as is known.
+    /// soon, and that has been known for a while.
     pub(super) fn is_backed_up(&self, shared: &Shared, slot: &Slot, queued: usize) -> bool {
         if queued < BACKED_UP {
             return false;
         }
         let pace = self.pace_of(slot, shared.clock.now());
-        pace.elapsed_ns >= KNOWN_AFTER_NS && queued > pace.patience()
+        let patience = pace.patience(self.manners.short_ns);
+        pace.elapsed_ns >= self.manners.known_ns && queued > patience
     }
 
-    /// Begins to watch those that made progress, and that nobody watches. True if there
-    /// are any.
-    pub(super) fn begin(&mut self, shared: &Shared) -> bool {
+    /// Begins to watch those that made progress in the search that has just ended, that
+    /// had something to take, and that nobody watches. True if there are any.
+    pub(super) fn begin(&mut self, shared: &Shared, had_work: impl Fn(u32) -> bool) -> bool {
         let now = shared.clock.now();
+        let since = now.saturating_sub(self.since_ns);
+        if !(self.manners.known_ns..SOON_NS * 100).contains(&since) || shared.config.simulated {
+            return false;
+        }
         for slot in shared.slots.iter() {
             let pace = self.pace_of(slot, now);
-            if pace.is_lively() && slot.processor.begin_watch(pace.patience()) {
+            if pace.is_lively()
+                && had_work(slot.number)
+                && slot
+                    .processor
+                    .begin_watch(pace.patience(self.manners.short_ns))
+            {
                 self.watched.push(slot.number);
             }
         }
+        self.note(shared);
         !self.is_empty()
     }
 
@@ -102,21 +156,31 @@ impl Watch {
         self.watched.is_empty()
     }
 
-    /// After a nap: whether all of those that are watched make progress, and nobody
-    /// has more to do than he will come to soon.
+    /// After a nap: whether there is nothing that this machine had better do. All of
+    /// those that it watches make progress, and have no more than they will come to soon;
+    /// and others have nothing, or are watched by somebody else.
     pub(super) fn goes_on(&mut self, shared: &Shared) -> bool {
         let now = shared.clock.now();
         let goes_on = shared.slots.iter().all(|slot| {
             let processor = &slot.processor;
             if !self.watched.contains(&slot.number) {
-                return !processor.has_work();
+                return !processor.has_work() || processor.has_watcher();
             }
             let pace = self.pace_of(slot, now);
-            processor.set_patience(pace.patience());
-            pace.is_lively() && processor.stealer().len() <= pace.patience()
+            let patience = pace.patience(self.manners.short_ns);
+            processor.set_patience(patience);
+            let queued = processor.stealer().len();
+            pace.is_lively() && queued <= patience && !keeps_waiting(slot)
         });
         self.note(shared);
         goes_on
+    }
+
+    /// Whether there is something on processors that this machine does not watch.
+    pub(super) fn is_work_elsewhere(&self, shared: &Shared) -> bool {
+        let others = |slot: &&Slot| !self.watched.contains(&slot.number);
+        let mut slots = shared.slots.iter().filter(others);
+        slots.any(|slot| slot.processor.has_work())
     }
 
     /// Watches nobody any more. True if it did.
@@ -130,40 +194,72 @@ impl Watch {
 
     /// Since the last note. One that is new since then has none.
     fn pace_of(&self, slot: &Slot, now: u64) -> Pace {
-        let seen = self.ticks.get(slot.number as usize - 1);
-        let tick = slot.processor.tick();
-        let runs = seen.map_or(0, |seen| tick.wrapping_sub(*seen));
+        let processor = &slot.processor;
+        let (tick, turns) = (processor.tick(), processor.turns());
+        let seen = self.seen.get(slot.number as usize - 1);
+        let (seen_tick, seen_turns) = seen.copied().unwrap_or((tick, turns));
         Pace {
-            runs: u64::from(runs),
+            runs: u64::from(tick.wrapping_sub(seen_tick)),
+            turns: u64::from(turns.wrapping_sub(seen_turns)),
             elapsed_ns: now.saturating_sub(self.since_ns),
         }
     }
 }
 
+/// Whether something waits there behind a goroutine that runs for long: the mean of many
+/// would not show it.
+fn keeps_waiting(slot: &Slot) -> bool {
+    let processor = &slot.processor;
+    let (tick, next) = (processor.tick(), processor.peek_next());
+    for _ in 0..LOOKS_ON {
+        if !processor.has_work() || processor.tick() != tick || processor.peek_next() != next {
+            return false;
+        }
+        spin_hint();
+    }
+    true
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{BACKED_UP, Pace, SHORT_NS, SOON_NS};
+    use super::{BACKED_UP, Pace, SOON_NS};
+
+    const SHORT_NS: u64 = 500;
 
     fn pace(runs: u64, elapsed_ns: u64) -> Pace {
-        Pace { runs, elapsed_ns }
+        Pace {
+            runs,
+            turns: runs,
+            elapsed_ns,
+        }
     }
 
     #[test]
     fn goroutines_that_run_for_long_are_shared_as_soon_as_some_wait() {
-        assert_eq!(pace(0, 20_000).patience(), BACKED_UP - 1);
-        assert_eq!(pace(1, 20_000).patience(), BACKED_UP - 1);
-        assert_eq!(pace(20, 20_000).patience(), BACKED_UP - 1);
+        assert_eq!(pace(0, 20_000).patience(SHORT_NS), BACKED_UP - 1);
+        assert_eq!(pace(1, 20_000).patience(SHORT_NS), BACKED_UP - 1);
+        assert_eq!(pace(20, 20_000).patience(SHORT_NS), BACKED_UP - 1);
     }
 
     #[test]
     fn of_short_ones_as_many_may_wait_as_are_run_soon() {
         let hundred = pace(100, 100 * SHORT_NS / 5);
-        assert_eq!(hundred.patience() as u64, SOON_NS / (SHORT_NS / 5));
+        assert_eq!(hundred.patience(SHORT_NS) as u64, SOON_NS / (SHORT_NS / 5));
+    }
+
+    #[test]
+    fn where_partners_wake_each_other_few_may_wait_in_the_queue() {
+        let partners = Pace {
+            turns: 1,
+            ..pace(128, 20_000)
+        };
+        assert_eq!(partners.patience(SHORT_NS), BACKED_UP - 1);
     }
 
     #[test]
     fn a_processor_without_progress_is_not_lively() {
         assert!(!pace(0, 20_000).is_lively());
+        assert!(!pace(0, 0).is_lively());
         assert!(!pace(7, 20_000).is_lively());
         assert!(pace(8, 20_000).is_lively());
     }

@@ -175,7 +175,8 @@ pub use raw::RawRwLock;
 /// Locking and unlocking do not panic, short of more readers at a time than a word
 /// can count. A `force_unlock` of what nobody holds, which its contract forbids,
 /// panics where it is noticed: "RwLock: unlocked by writers more often than
-/// locked", or by readers, or by upgradable readers.
+/// locked", or by readers, or by upgradable readers. What the lock does for others
+/// after that is not defined: they may wait for ever, or panic in turn.
 ///
 /// To lock what one holds already waits for ever, but to read what one reads. A
 /// runtime whose goroutines all wait reports a deadlock.

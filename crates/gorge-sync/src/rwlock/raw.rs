@@ -351,7 +351,7 @@ impl RawRwLock {
             let_in(held, giving(WRITER, back), left, fair);
             return false;
         }
-        // The reader, who is not asleep, must not find that the lock is gone.
+        // The reader, who will be there in a moment, must not find that the lock is gone.
         held.end(Change {
             set: NO_SLEEPER,
             ..Change::default()

@@ -214,6 +214,10 @@ impl Sleeper for Machine {
         self.watches.get()
     }
 
+    fn is_work_elsewhere(&self) -> bool {
+        self.world.has_work()
+    }
+
     fn end_watch(&self) -> bool {
         let watched = self.watches.replace(false);
         if watched {
