@@ -22,8 +22,8 @@ pub(super) const NAP: Duration = Duration::from_micros(100);
 /// A processor whose goroutines run for less than this, one by one, is worth watching.
 const LIVELY_NS: u64 = 2_500;
 
-/// A time that is no longer than it takes to wake another machine and move half a queue.
-const SOON_NS: u64 = 20_000;
+/// What is short may wait for so long: several times what it takes to wake another machine.
+const SOON_NS: u64 = 100_000;
 
 /// Two looks so far apart show whether one goroutine runs for long.
 const LOOKS_ON: u32 = 300;
@@ -134,7 +134,7 @@ impl Watch {
     pub(super) fn begin(&mut self, shared: &Shared, had_work: impl Fn(u32) -> bool) -> bool {
         let now = shared.clock.now();
         let since = now.saturating_sub(self.since_ns);
-        if !(self.manners.known_ns..SOON_NS * 100).contains(&since) || shared.config.simulated {
+        if !(self.manners.known_ns..20 * SOON_NS).contains(&since) || shared.config.simulated {
             return false;
         }
         for slot in shared.slots.iter() {
