@@ -51,6 +51,7 @@ pub(crate) trait Sleeper {
     /// there are any.
     fn begin_watch(&self) -> bool;
 
+    /// Whether it watches anybody.
     fn is_watching(&self) -> bool;
 
     /// Whether there is work that neither its owner, watched by this machine, nor a
