@@ -51,7 +51,7 @@ impl Manners {
         match migrating {
             true => Manners {
                 short_ns: 500,
-                known_ns: 2_500,
+                known_ns: 15_000,
                 rounds: 8,
             },
             false => Manners {
