@@ -75,13 +75,14 @@ impl Slot {
     #[inline]
     pub(crate) fn set_running(&self, g: Option<GRef>) {
         let g = g.map_or(null_mut(), GRef::as_ptr);
-        self.own.running.store(g, Ordering::Relaxed);
+        // Release: who finds the G here sees it as it was made.
+        self.own.running.store(g, Ordering::Release);
     }
 
     /// The G that the machine runs. It is never freed while the runtime is
     /// there, but may be in another life by now.
     pub(crate) fn running(&self) -> Option<GRef> {
-        NonNull::new(self.own.running.load(Ordering::Relaxed))
+        NonNull::new(self.own.running.load(Ordering::Acquire))
     }
 
     /// Machine: one more goroutine is bound to it, or one fewer.
