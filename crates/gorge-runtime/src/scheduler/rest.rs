@@ -75,10 +75,10 @@ impl Sleeper for Machine {
         park(linger)
     }
 
-    fn begin_watch(&self) -> bool {
+    fn begin_watch(&self) {
         let looks = self.looks.borrow();
         let had_work = |number| looks.saw_work(number);
-        self.watch.borrow_mut().begin(self.shared(), had_work)
+        self.watch.borrow_mut().begin(self.shared(), had_work);
     }
 
     fn is_watching(&self) -> bool {

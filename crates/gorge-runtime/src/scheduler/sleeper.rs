@@ -47,9 +47,8 @@ pub(crate) trait Sleeper {
     /// that it may as well end.
     fn sleep(&self, left_work: bool, polls: bool) -> bool;
 
-    /// Watches those who will do their work themselves, if all goes well. True if
-    /// there are any.
-    fn begin_watch(&self) -> bool;
+    /// Watches those who will do their work themselves, if all goes well.
+    fn begin_watch(&self);
 
     /// Whether it watches anybody.
     fn is_watching(&self) -> bool;

@@ -75,13 +75,15 @@ impl Slot {
     #[inline]
     pub(crate) fn set_running(&self, g: Option<GRef>) {
         let g = g.map_or(null_mut(), GRef::as_ptr);
-        // Release: who finds the G here sees it as it was made.
+        // Release: pairs with the Acquire in `running`. Who finds the G here sees it as
+        // it was made.
         self.own.running.store(g, Ordering::Release);
     }
 
     /// The G that the machine runs. It is never freed while the runtime is
     /// there, but may be in another life by now.
     pub(crate) fn running(&self) -> Option<GRef> {
+        // Acquire: pairs with the Release in `set_running`.
         NonNull::new(self.own.running.load(Ordering::Acquire))
     }
 

@@ -22,6 +22,9 @@ pub(super) const NAP: Duration = Duration::from_micros(100);
 /// A processor whose goroutines run for less than this, one by one, is worth watching.
 const LIVELY_NS: u64 = 2_500;
 
+/// The pace of a processor counts when it is known for so long.
+const KNOWN_NS: u64 = 15_000;
+
 /// What is short may wait for so long: several times what it takes to wake another machine.
 const SOON_NS: u64 = 100_000;
 
@@ -38,8 +41,6 @@ pub(super) struct Manners {
     /// Goroutines that run for less than this had better stay where they are, if they
     /// come to run soon.
     short_ns: u64,
-    /// The pace of a processor counts when it is known for so long.
-    known_ns: u64,
     /// A processor is stuck when it has not moved for so many rounds of a search.
     pub(super) rounds: u32,
 }
@@ -51,12 +52,10 @@ impl Manners {
         match migrating {
             true => Manners {
                 short_ns: 500,
-                known_ns: 15_000,
                 rounds: 8,
             },
             false => Manners {
                 short_ns: LIVELY_NS,
-                known_ns: 15_000,
                 rounds: 48,
             },
         }
@@ -126,16 +125,16 @@ impl Watch {
         }
         let pace = self.pace_of(slot, shared.clock.now());
         let patience = pace.patience(self.manners.short_ns);
-        pace.elapsed_ns >= self.manners.known_ns && queued > patience
+        pace.elapsed_ns >= KNOWN_NS && queued > patience
     }
 
     /// Begins to watch those that made progress in the search that has just ended, that
-    /// had something to take, and that nobody watches. True if there are any.
-    pub(super) fn begin(&mut self, shared: &Shared, had_work: impl Fn(u32) -> bool) -> bool {
+    /// had something to take, and that nobody watches.
+    pub(super) fn begin(&mut self, shared: &Shared, had_work: impl Fn(u32) -> bool) {
         let now = shared.clock.now();
         let since = now.saturating_sub(self.since_ns);
-        if !(self.manners.known_ns..20 * SOON_NS).contains(&since) || shared.config.simulated {
-            return false;
+        if !(KNOWN_NS..20 * SOON_NS).contains(&since) || shared.config.simulated {
+            return;
         }
         for slot in shared.slots.iter() {
             let pace = self.pace_of(slot, now);
@@ -149,7 +148,6 @@ impl Watch {
             }
         }
         self.note(shared);
-        !self.is_empty()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -99,7 +99,9 @@
 //!
 //! **Who may touch the lock when.** Whoever releases a lock touches it no more
 //! after the step that did: the next holder may free it. That is why queues and
-//! lock are let go of in the same step. The loom models are in `loom.rs`.
+//! lock are let go of in the same step. One party comes back: the last reader before a
+//! writer that sleeps. That writer has the lock, and keeps it, until DRAINING is taken
+//! back, which is the last that the reader does to it. The loom models are in `loom.rs`.
 
 mod line;
 #[cfg(all(test, gorge_loom))]

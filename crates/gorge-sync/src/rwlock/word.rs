@@ -199,6 +199,7 @@ impl Word {
     /// has locked the queues and taken DRAINING back.
     pub(super) fn was_awaited(&self, before: State) -> bool {
         if before.readers() == 0 {
+            // Relaxed: undoes a step that nobody was to see, and orders nothing.
             self.state.fetch_add(ONE_READER, Ordering::Relaxed);
             panic!("RwLock: unlocked by readers more often than locked");
         }

@@ -199,7 +199,7 @@ impl Sleeper for Machine {
         true
     }
 
-    fn begin_watch(&self) -> bool {
+    fn begin_watch(&self) {
         let world = &self.world;
         let begins =
             world.watches_left.get() > 0 && !world.is_owner_watched.swap(true, Ordering::Relaxed);
@@ -207,7 +207,6 @@ impl Sleeper for Machine {
             world.watches_left.set(world.watches_left.get() - 1);
         }
         self.watches.set(begins);
-        begins
     }
 
     fn is_watching(&self) -> bool {
