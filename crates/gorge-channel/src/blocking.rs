@@ -24,8 +24,7 @@ use std::time::Instant;
 
 impl<T> Locked<'_, T> {
     /// Waits until a receiver takes the value.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn wait_to_send(
         self,
         value: T,
@@ -58,8 +57,7 @@ impl<T> Locked<'_, T> {
     /// Waits until a sender hands a value over, or one is due. `None`: look again.
     ///
     /// Those that were `told` to look are woken when they find the party.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn wait_to_receive(
         self,
         deadline: Option<Instant>,
@@ -166,6 +164,7 @@ pub(crate) fn wake_if_any(told: &RefCell<ClaimedAll>) {
 /// Waits in one of the channel's lists. When this returns, the lock is free,
 /// and neither list nor counterpart knows the place any more. Those that were `told` under
 /// this lock find the party when they are woken.
+#[inline(always)]
 fn wait_in<T>(
     mut locked: Locked<'_, T>,
     list: impl Fn(&mut State<T>) -> &mut WaitList,

@@ -2,6 +2,7 @@
 //!
 //! * [`head`]: the lock and hints, which do not depend on the values' type.
 //! * [`attempt`]: one attempt, which does what can be done at once.
+//! * [`rendezvous`]: send and receive where there is no room for values.
 //! * [`Chan::send`], [`Chan::receive`]: attempts that wait when they have to;
 //!   the waiting is in [`blocking`](crate::blocking).
 //! * [`Chan::close`], [`Chan::discard`]: the end of a channel.
@@ -18,9 +19,10 @@
 
 mod attempt;
 mod head;
+mod rendezvous;
 
 pub(crate) use attempt::{Past, ReceiveStop, SendStop};
-pub(crate) use head::Head;
+pub(crate) use head::{Head, Traits};
 
 use crate::buffer::{Block, Blocks, Buffer, Ring, Timer};
 use crate::error::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
@@ -167,19 +169,28 @@ impl<T> Chan<T> {
     }
 
     /// Sends, waiting until the deadline, or for ever if there is none.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn send(
         &self,
         value: T,
         deadline: Option<Instant>,
     ) -> Result<(), SendTimeoutError<T>> {
         preempt::point();
+        if self.head.traits().has(Traits::RENDEZVOUS) {
+            return self.hand_over(value, deadline);
+        }
+        self.send_buffered(value, deadline)
+    }
+
+    #[inline]
+    fn send_buffered(
+        &self,
+        value: T,
+        deadline: Option<Instant>,
+    ) -> Result<(), SendTimeoutError<T>> {
         match self.lock().send(value) {
             Ok(()) => Ok(()),
-            Err(SendStop::Full(locked, value)) => match self.head.has_buffer() {
-                true => self.send_slow(locked, value, deadline),
-                false => locked.wait_to_send(value, deadline),
-            },
+            Err(SendStop::Full(locked, value)) => self.send_slow(locked, value, deadline),
             Err(SendStop::Closed(value)) => Err(SendTimeoutError::Disconnected(value)),
             Err(SendStop::NeedsBlock(value)) => Ok(self.send_with_block(value)?),
         }
@@ -234,12 +245,20 @@ impl<T> Chan<T> {
     }
 
     /// Receives, waiting until the deadline, or for ever if there is none.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn receive(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
         preempt::point();
+        if self.head.traits().has(Traits::RENDEZVOUS) {
+            return self.take_over(deadline);
+        }
+        self.receive_buffered(deadline)
+    }
+
+    #[inline]
+    fn receive_buffered(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
         match self.lock().receive() {
             Ok(value) => Ok(value),
-            Err(stop) => self.receive_slow(stop, deadline),
+            stop => self.receive_slow(stop, deadline),
         }
     }
 
@@ -247,9 +266,13 @@ impl<T> Chan<T> {
     #[inline(never)]
     fn receive_slow<'a>(
         &'a self,
-        mut stop: ReceiveStop<'a, T>,
+        received: Result<T, ReceiveStop<'a, T>>,
         deadline: Option<Instant>,
     ) -> Result<T, RecvTimeoutError> {
+        let mut stop = match received {
+            Ok(value) => return Ok(value),
+            Err(stop) => stop,
+        };
         if matches!(stop, ReceiveStop::Empty(_)) && self.head.may_linger() {
             drop(stop);
             self.head.linger(Head::may_receive);
@@ -404,6 +427,14 @@ impl<'a, T> Locked<'a, T> {
     #[inline]
     pub(crate) fn something_came(&self) {
         self.chan.head.may_receive.store(true, Ordering::Relaxed);
+    }
+
+    /// There is nothing to be received, but what comes of the clock.
+    #[inline]
+    pub(crate) fn values_went(&self) {
+        let may_receive = self.chan.kind == Kind::Timer;
+        let flag = &self.chan.head.may_receive;
+        flag.store(may_receive, Ordering::Relaxed);
     }
 
     /// There is room for a value, or a receiver.

@@ -29,6 +29,8 @@ pub use futures::{RecvFuture, RecvStream, ReserveFuture, SendFuture, SendSink};
 pub use iter::{IntoIter, Iter, TryIter};
 pub use permit::Permit;
 pub use receiver::Receiver;
+#[doc(hidden)]
+pub use select::{Chosen as __Chosen, Slot as __Slot};
 pub use select::{Select, SelectedOperation};
 pub use sender::{Sender, bounded, unbounded};
 pub use timers::{after, at, never, tick};

@@ -102,7 +102,7 @@ impl Claimed {
     /// Gives a receiver its value, and wakes it. Not under the channel's lock.
     ///
     /// `T` is the type of the channel on which the receiver waits.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn complete<T>(self, value: T) {
         let place = self.place().expect("a receiver waits with a place");
         // SAFETY: receivers wait with an empty place of their channel's type, and this

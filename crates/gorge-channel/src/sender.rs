@@ -5,7 +5,7 @@ use crate::counter::{self, Handle, Sending};
 use crate::error::{SendError, SendTimeoutError, TrySendError};
 use crate::permit::Permit;
 use crate::receiver::Receiver;
-use crate::select::Select;
+use crate::select::{Select, Slot};
 use gorge_runtime::{preempt, time};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -272,7 +272,8 @@ impl<T> Sender<T> {
     pub fn reserve(&self) -> Result<Permit<'_, T>, SendError<()>> {
         let mut select = Select::new();
         select.send(self);
-        let permit = select.select().__permit(self);
+        let mut slot = Slot::__new();
+        let permit = select.__select(&mut slot).send(self);
         permit.unless_closed().ok_or(SendError(()))
     }
 

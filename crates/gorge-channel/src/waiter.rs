@@ -256,7 +256,7 @@ impl WaitList {
     /// # Safety
     ///
     /// The caller holds the lock that guards this list.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn claim_first(&mut self) -> Option<Claimed> {
         // SAFETY: the caller's contract.
         unsafe { self.head.and_then(|head| self.claim_from(head)) }
@@ -265,6 +265,7 @@ impl WaitList {
     /// # Safety
     ///
     /// As for [`claim_first`](Self::claim_first); `head` is the first node.
+    #[inline]
     unsafe fn claim_from(&mut self, head: NonNull<Node>) -> Option<Claimed> {
         let mut first = Some(head);
         while let Some(node) = first {

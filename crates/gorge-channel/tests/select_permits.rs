@@ -156,7 +156,8 @@ fn an_operation_is_completed_only_with_its_own_sender() {
     let mut select = gorge_channel::Select::new();
     select.send(&sender);
     let operation = select.select();
-    let mixed = catch_unwind(AssertUnwindSafe(|| drop(operation.__permit(&other))));
+    let text = String::from("for nobody");
+    let mixed = catch_unwind(AssertUnwindSafe(|| operation.send(&other, text)));
     assert!(mixed.is_err());
     sender.try_send(1).expect("the room was given back");
 }

@@ -95,7 +95,7 @@ where
     if may_stay && machine.may_be_blocked() {
         return stack::grow(STACK_MIN, STACK_BYTES, || covered(f));
     }
-    trace::emit(machine, Event::HandOff(g.id()));
+    trace::emit(machine, || Event::HandOff(g.id()));
     on_the_pool(machine, f)
 }
 

@@ -58,9 +58,9 @@ impl Shared {
 
 /// Tells whoever listens.
 #[inline(always)]
-pub(crate) fn emit(machine: &Machine, event: Event) {
+pub(crate) fn emit(machine: &Machine, event: impl FnOnce() -> Event) {
     if machine.records {
-        record(machine, event);
+        record(machine, event());
     }
 }
 

@@ -3,13 +3,12 @@
 //! Attempts take the lock's guard, and release it before a value is dropped, a block freed
 //! or a party woken.
 
-use super::{Chan, Kind, Locked};
+use super::{Chan, Locked};
 use crate::buffer::PushError;
 use crate::error::TryRecvError;
 use crate::place;
 use crate::waiter::{Claimed, ClaimedAll, Message};
 use gorge_runtime::park::Refused;
-use gorge_runtime::primitive::atomic::Ordering;
 
 /// How often a receive that does not wait begins again, because a sender that it could
 /// have met was behind a future.
@@ -180,6 +179,10 @@ impl<'a, T> Locked<'a, T> {
             let Some(place) = sender.place() else {
                 return Err(ReceiveStop::Promised(self, sender));
             };
+            // The buffer is empty, too: a select need not try again to find that out.
+            if self.senders.is_empty() {
+                self.values_went();
+            }
             drop(self);
             // SAFETY: this sender waits with a full place of this channel's type, and
             // is claimed and not yet woken.
@@ -190,10 +193,7 @@ impl<'a, T> Locked<'a, T> {
         if self.closed {
             return self.take_served().ok_or(ReceiveStop::Closed);
         }
-        // A timer's value comes by itself.
-        let may_receive = self.chan.kind == Kind::Timer;
-        let flag = &self.chan.head.may_receive;
-        flag.store(may_receive, Ordering::Relaxed);
+        self.values_went();
         Err(ReceiveStop::Empty(self))
     }
 

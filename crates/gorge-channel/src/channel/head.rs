@@ -23,10 +23,40 @@ pub(crate) struct Head {
     /// A promise may be made. Else one found that there was none to make, and no room and
     /// no receiver has come since.
     pub(super) may_send: AtomicBool,
+    traits: Traits,
+}
+
+/// What never changes of a channel, or is so of one of several.
+#[derive(Clone, Copy)]
+pub(crate) struct Traits(u8);
+
+impl Traits {
+    pub(crate) const NONE: Traits = Traits(0);
     /// There is room for several values.
-    has_buffer: bool,
+    pub(crate) const BUFFER: Traits = Traits(1);
     /// Values come of the clock.
-    is_timer: bool,
+    pub(crate) const TIMER: Traits = Traits(2);
+    /// There is no room for values: they go from hand to hand.
+    pub(crate) const RENDEZVOUS: Traits = Traits(4);
+
+    fn of(kind: Kind, capacity: Option<usize>) -> Traits {
+        match (kind, capacity) {
+            (Kind::Timer, _) => Traits::TIMER,
+            (Kind::Senders, Some(0)) => Traits::RENDEZVOUS,
+            (Kind::Senders, Some(1)) | (Kind::Never, _) => Traits::NONE,
+            (Kind::Senders, _) => Traits::BUFFER,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn has(self, Traits(one): Traits) -> bool {
+        self.0 & one != 0
+    }
+
+    #[inline]
+    pub(crate) fn and(self, Traits(others): Traits) -> Traits {
+        Traits(self.0 | others)
+    }
 }
 
 impl Head {
@@ -35,8 +65,7 @@ impl Head {
             lock: BiasedLock::new(),
             may_receive: AtomicBool::new(kind == Kind::Timer),
             may_send: AtomicBool::new(true),
-            is_timer: kind == Kind::Timer,
-            has_buffer: kind == Kind::Senders && capacity.is_none_or(|capacity| capacity > 1),
+            traits: Traits::of(kind, capacity),
         }
     }
 
@@ -46,16 +75,10 @@ impl Head {
         self.may_receive.load(Ordering::Relaxed)
     }
 
-    /// Whether there is room for several values.
+    /// What the channel is like.
     #[inline]
-    pub(crate) fn has_buffer(&self) -> bool {
-        self.has_buffer
-    }
-
-    /// Whether values come of the clock.
-    #[inline]
-    pub(crate) fn is_timer(&self) -> bool {
-        self.is_timer
+    pub(crate) fn traits(&self) -> Traits {
+        self.traits
     }
 
     /// Whether it is worth while to ask for a promise.
@@ -68,7 +91,7 @@ impl Head {
     /// running.
     #[inline]
     pub(super) fn may_linger(&self) -> bool {
-        self.has_buffer() && park::may_linger()
+        self.traits.has(Traits::BUFFER) && park::may_linger()
     }
 
     /// Looks until `has_come` for some microseconds, before beginning to wait. Whoever

@@ -3,13 +3,14 @@
 //! A case names a channel and a direction; [`Operations`] are what can be done with it,
 //! one table for each type of value and direction.
 
-use crate::channel::{Chan, Head, Locked};
+use super::slot::Slot;
+use crate::channel::{Chan, Head, Locked, Traits};
 use crate::error::TryRecvError;
 use crate::place;
 #[cfg(gorge_loom)]
 use crate::place::Place;
 use crate::promise::{Promise, PromiseStop};
-use crate::waiter::{ClaimedAll, Node};
+use crate::waiter::{ClaimedAll, Message, Node};
 use gorge_runtime::park::Waiter;
 use std::alloc::Layout;
 use std::marker::PhantomData;
@@ -20,8 +21,8 @@ use std::time::Instant;
 pub(super) struct Case<'a> {
     chan: NonNull<()>,
     operations: &'static Operations,
-    /// What the program knows it by.
-    pub(super) index: usize,
+    /// What the program knows it by, and in the lowest bit whether it sends.
+    key: usize,
     /// The handle that keeps the channel alive.
     handle: PhantomData<&'a ()>,
 }
@@ -43,20 +44,29 @@ pub(super) enum Won {
     Closed,
 }
 
+/// Who waits for a case, or watches it.
+pub(super) struct Party<'t> {
+    pub(super) waiter: Waiter,
+    /// Where a value goes; none of a party that watches.
+    pub(super) place: Option<NonNull<()>>,
+    /// Those to be woken when the party waits: who watches for that, and futures that are to
+    /// look whether they find it.
+    pub(super) told: &'t mut ClaimedAll,
+}
+
 /// What can be done with a case. The first argument is the channel's address; the
 /// functions ask that it is that of a channel of the table's type, which is alive.
 struct Operations {
-    sends: bool,
-    /// Of what [`Slot`](super::slot::Slot) a value needs; a send needs none.
+    /// Of what room a value needs; a send needs none.
     layout: Layout,
-    start: unsafe fn(NonNull<()>, NonNull<()>) -> Option<Won>,
+    start: unsafe fn(NonNull<()>, &mut Slot) -> bool,
     /// Where its channel stands when several are locked.
     order: unsafe fn(NonNull<()>) -> usize,
     lock: unsafe fn(NonNull<()>),
     unlock: unsafe fn(NonNull<()>),
     /// With the lock held.
     is_ready: unsafe fn(NonNull<()>) -> bool,
-    link: unsafe fn(NonNull<()>, NonNull<Node>, Waiter, bool, &mut ClaimedAll) -> bool,
+    link: unsafe fn(NonNull<()>, NonNull<Node>, usize, &mut Party<'_>) -> bool,
     unlink: unsafe fn(NonNull<()>, NonNull<Node>, bool),
     due: unsafe fn(NonNull<()>) -> Option<Instant>,
     #[cfg(gorge_loom)]
@@ -68,7 +78,6 @@ struct Table<T>(PhantomData<T>);
 
 impl<T> Table<T> {
     const RECEIVE: Operations = Operations {
-        sends: false,
         layout: Layout::new::<place::Slot<T>>(),
         start: start_receive::<T>,
         order: order::<T>,
@@ -83,7 +92,6 @@ impl<T> Table<T> {
         break_promise: break_promise::<T>,
     };
     const SEND: Operations = Operations {
-        sends: true,
         layout: Layout::new::<()>(),
         start: start_send::<T>,
         order: order::<T>,
@@ -105,7 +113,7 @@ impl<'a> Case<'a> {
         Case {
             chan: NonNull::from(chan).cast(),
             operations: &Table::<T>::RECEIVE,
-            index,
+            key: index << 1,
             handle: PhantomData,
         }
     }
@@ -115,14 +123,20 @@ impl<'a> Case<'a> {
         Case {
             chan: NonNull::from(chan).cast(),
             operations: &Table::<T>::SEND,
-            index,
+            key: index << 1 | 1,
             handle: PhantomData,
         }
     }
 
+    /// What the program knows it by.
+    #[inline]
+    pub(super) fn index(&self) -> usize {
+        self.key >> 1
+    }
+
     #[inline]
     pub(super) fn sends(&self) -> bool {
-        self.operations.sends
+        self.key & 1 != 0
     }
 
     pub(super) fn is_of<T>(&self, chan: &Chan<T>) -> bool {
@@ -167,9 +181,10 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Whether the channel has room for several values.
-    pub(super) fn has_buffer(&self) -> bool {
-        self.head().has_buffer()
+    /// What its channel is like.
+    #[inline]
+    pub(super) fn traits(&self) -> Traits {
+        self.head().traits()
     }
 
     #[inline]
@@ -178,13 +193,13 @@ impl<'a> Case<'a> {
         unsafe { self.chan.cast::<Head>().as_ref() }
     }
 
-    /// Does what can be done at once. A value goes into the slot.
+    /// Does what can be done at once. What it gets goes into the slot; false if nothing.
     ///
     /// # Safety
     ///
-    /// `slot` is room as [`layout`](Case::layout) says, and empty.
+    /// `slot` has room as [`layout`](Case::layout) says, and is empty.
     #[inline]
-    pub(super) unsafe fn start(&self, slot: NonNull<()>) -> Option<Won> {
+    pub(super) unsafe fn start(&self, slot: &mut Slot) -> bool {
         // SAFETY: the handle keeps the channel, and the slot is the caller's contract.
         unsafe { (self.operations.start)(self.chan, slot) }
     }
@@ -210,24 +225,22 @@ impl<'a> Case<'a> {
         unsafe { (self.operations.is_ready)(self.chan) }
     }
 
-    /// Lets a party wait for this case, or watch it. To `told` come those to be woken when
-    /// the party waits: who watches for that, and futures that are to look whether they find
-    /// it. False: it is ready now, or somebody else than the party waits whom it could go
-    /// together with.
+    /// Lets a party wait for this case, or watch it, as the case of this number. False: it
+    /// is ready now, or somebody else than the party waits whom it could go together with.
     ///
     /// # Safety
     ///
-    /// As for [`WaitList::push_back`](crate::waiter::WaitList::push_back).
+    /// The node may be written, whatever it was before. It stays until it is unlinked or its
+    /// claimed party woken; so does the party's place.
     #[inline]
     pub(super) unsafe fn link(
         &self,
         node: NonNull<Node>,
-        waiter: Waiter,
-        watches: bool,
-        told: &mut ClaimedAll,
+        number: usize,
+        party: &mut Party<'_>,
     ) -> bool {
         // SAFETY: the handle keeps the channel; the rest is the caller's contract.
-        unsafe { (self.operations.link)(self.chan, node, waiter, watches, told) }
+        unsafe { (self.operations.link)(self.chan, node, number, party) }
     }
 
     /// Takes the party out, if it is still there.
@@ -244,7 +257,7 @@ impl<'a> Case<'a> {
     /// When it becomes ready by itself, if it does.
     #[inline]
     pub(super) fn due(&self) -> Option<Instant> {
-        match self.head().is_timer() && !self.sends() {
+        match self.traits().has(Traits::TIMER) && !self.sends() {
             // SAFETY: the handle keeps the channel.
             true => unsafe { (self.operations.due)(self.chan) },
             false => None,
@@ -292,26 +305,31 @@ unsafe fn unlock<T>(address: NonNull<()>) {
     unsafe { chan::<T>(address).unlock() };
 }
 
-unsafe fn start_receive<T>(address: NonNull<()>, slot: NonNull<()>) -> Option<Won> {
+unsafe fn start_receive<T>(address: NonNull<()>, slot: &mut Slot) -> bool {
     // SAFETY: the caller's contract.
     match unsafe { chan::<T>(address) }.receive_now() {
         Ok(value) => {
-            // SAFETY: the slot is empty, and the caller's.
-            unsafe { place::give(slot, value) };
-            Some(Won::Value)
+            // SAFETY: the slot has room and is empty, and the caller's.
+            unsafe { place::give(slot.address(), value) };
+            slot.won = Some(Won::Value);
+            true
         }
-        Err(TryRecvError::Empty) => None,
-        Err(TryRecvError::Disconnected) => Some(Won::Closed),
+        Err(TryRecvError::Empty) => false,
+        Err(TryRecvError::Disconnected) => {
+            slot.won = Some(Won::Closed);
+            true
+        }
     }
 }
 
-unsafe fn start_send<T>(address: NonNull<()>, _: NonNull<()>) -> Option<Won> {
+unsafe fn start_send<T>(address: NonNull<()>, slot: &mut Slot) -> bool {
     // SAFETY: the caller's contract.
-    match unsafe { chan::<T>(address) }.lock().promise() {
+    slot.won = match unsafe { chan::<T>(address) }.lock().promise() {
         Ok(promise) => Some(Won::Promise(promise)),
         Err(PromiseStop::Full(_)) => None,
         Err(PromiseStop::Closed) => Some(Won::Closed),
-    }
+    };
+    slot.won.is_some()
 }
 
 unsafe fn has_values<T>(address: NonNull<()>) -> bool {
@@ -333,10 +351,18 @@ unsafe fn has_room<T>(address: NonNull<()>) -> bool {
 unsafe fn link<T, const SENDS: bool>(
     address: NonNull<()>,
     node: NonNull<Node>,
-    waiter: Waiter,
-    watches: bool,
-    told: &mut ClaimedAll,
+    number: usize,
+    party: &mut Party<'_>,
 ) -> bool {
+    let Party {
+        waiter,
+        place,
+        told,
+    } = party;
+    let (waiter, watches) = (*waiter, place.is_none());
+    let written = Node::new(place.filter(|_| !SENDS), number as u16);
+    // SAFETY: the caller's contract.
+    unsafe { node.write(written) };
     // SAFETY: the caller's contract.
     let mut locked: Locked<'_, T> = unsafe { chan::<T>(address) }.lock();
     let is_ready = match SENDS {
@@ -344,6 +370,9 @@ unsafe fn link<T, const SENDS: bool>(
         false => locked.has_values(Some(waiter)),
     };
     if is_ready {
+        drop(locked);
+        // SAFETY: nobody else knows it.
+        unsafe { (*node.as_ptr()).set_message(Message::Look) };
         return false;
     }
     // SAFETY: the lock is held; the rest is the caller's contract.
@@ -355,7 +384,9 @@ unsafe fn link<T, const SENDS: bool>(
         match SENDS {
             true => locked.senders.push_back(node, waiter),
             false => {
-                locked.senders.tell_futures_to_look(told);
+                if !locked.senders.is_empty() {
+                    locked.senders.tell_futures_to_look(told);
+                }
                 locked.receivers.push_back(node, waiter);
             }
         }

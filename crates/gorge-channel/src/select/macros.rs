@@ -367,7 +367,8 @@ macro_rules! __select {
                 #[allow(unused_mut)]
                 let mut select = $crate::Select::$new();
                 $(select.$kind($name);)*
-                let operation = select.select();
+                let mut slot = $crate::__Slot::__new();
+                let operation = select.__select(&mut slot);
                 match operation.index() {
                     $($number => {
                         #[allow(unreachable_code)]
@@ -390,8 +391,9 @@ macro_rules! __select {
                 #[allow(unused_mut)]
                 let mut select = $crate::Select::$new();
                 $(select.$kind($name);)*
+                let mut slot = $crate::__Slot::__new();
                 // Every arm takes the operation, so that handlers may replace the handles.
-                let operation = $crate::__select!(@try select ($($timeout)?)).ok();
+                let operation = $crate::__select!(@try select slot ($($timeout)?));
                 let index = match &operation {
                     ::core::option::Option::Some(operation) => operation.index(),
                     ::core::option::Option::None => usize::MAX,
@@ -421,17 +423,17 @@ macro_rules! __select {
         let handle: &$crate::Sender<_> = $name;
         handle
     }};
-    (@try $select:ident ()) => {
-        $select.try_select()
+    (@try $select:ident $slot:ident ()) => {
+        $select.__try_select(&mut $slot)
     };
-    (@try $select:ident ($timeout:expr)) => {
-        $select.select_timeout($timeout)
+    (@try $select:ident $slot:ident ($timeout:expr)) => {
+        $select.__select_timeout(&mut $slot, $timeout)
     };
     (@complete recv $operation:ident $name:ident ()) => {
         $operation.recv($name)
     };
     // The room is given back if the value is never made.
     (@complete send $operation:ident $name:ident ($value:expr)) => {
-        $operation.__permit($name).send($value)
+        $operation.send($name).send($value)
     };
 }

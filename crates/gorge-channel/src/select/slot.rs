@@ -1,9 +1,11 @@
-//! Room for one value of any type: in place up to 64 bytes, else one allocation, made
+//! What a select has got, with room for one value of any type: in place up to 64 bytes, else one allocation, made
 //! outside of all locks.
 //!
 //! One is enough for all cases of a select, since one case alone gets a value.
 
+use super::case::Won;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
@@ -35,7 +37,10 @@ impl Room {
 }
 
 /// The room. It may be moved while no counterpart knows its address.
-pub(super) struct Slot {
+#[doc(hidden)]
+pub struct Slot {
+    /// What the case has got that was chosen.
+    pub(super) won: Option<Won>,
     inline: MaybeUninit<[u64; WORDS]>,
     /// Where it lies, if not in place.
     heap: Option<(NonNull<()>, Layout)>,
@@ -45,11 +50,36 @@ impl Slot {
     #[inline]
     pub(super) fn new(room: Room) -> Slot {
         Slot {
+            won: None,
             inline: MaybeUninit::uninit(),
             heap: match room.fits_in_place() {
                 true => None,
                 false => Some(allocate(room)),
             },
+        }
+    }
+
+    /// An empty slot without room for more than lies in place.
+    #[inline]
+    #[doc(hidden)]
+    pub fn __new() -> Slot {
+        Slot::new(Room::NONE)
+    }
+
+    /// Makes it large enough, if it is not. It is empty.
+    #[inline]
+    pub(super) fn make_room(&mut self, room: Room) {
+        if !room.fits_in_place() {
+            *self = Slot::new(room);
+        }
+    }
+
+    /// Gives back what was allocated, now that it is empty.
+    #[inline]
+    pub(super) fn free(&mut self) {
+        if let Some((heap, layout)) = self.heap.take() {
+            // SAFETY: allocated in `new`, with this layout.
+            unsafe { dealloc(heap.as_ptr().cast(), layout) };
         }
     }
 
@@ -77,9 +107,12 @@ fn allocate(room: Room) -> (NonNull<()>, Layout) {
 impl Drop for Slot {
     #[inline]
     fn drop(&mut self) {
-        if let Some((heap, layout)) = self.heap {
-            // SAFETY: allocated in `new`, with this layout.
-            unsafe { dealloc(heap.as_ptr().cast(), layout) };
-        }
+        self.free();
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad("Slot { .. }")
     }
 }

@@ -29,9 +29,10 @@
 //! the channel that they share, so one of them is second, finds the other one's node, and
 //! looks again, which takes the first one out of its wait.
 
-use super::case::{Case, Won};
+use super::case::{Case, Party, Won};
 use super::slot::Slot;
 use crate::blocking::wake_if_any;
+use crate::channel::Traits;
 use crate::promise::Promise;
 use crate::waiter::{Claimed, ClaimedAll, Message, Node};
 use gorge_runtime::cancel;
@@ -48,8 +49,8 @@ const MOST: usize = 65_531;
 
 /// How a wait ended.
 pub(super) enum Woken {
-    /// This case, by its place in the list, has got something. A value is in the slot.
-    Won(usize, Won),
+    /// This case, by its place in the list, has got what is in the slot.
+    Won(usize),
     /// Look again, at this case first.
     Look(Option<usize>),
     TimedOut,
@@ -92,6 +93,7 @@ impl Nodes {
 pub(super) fn wait(
     cases: &[Case<'_>],
     slot: &mut Slot,
+    traits: Traits,
     deadline: Option<Instant>,
     watches: bool,
 ) -> Woken {
@@ -99,7 +101,7 @@ pub(super) fn wait(
         cases.len() <= MOST,
         "a select waits for {MOST} operations at most"
     );
-    let (wait, is_due_first) = describe(cases, deadline);
+    let (wait, is_due_first) = describe(cases, traits, deadline);
     let place = (!watches).then(|| slot.address());
     let mut nodes = Nodes::for_cases(cases);
     // From here on the nodes are reached through this pointer only.
@@ -108,12 +110,15 @@ pub(super) fn wait(
     // Those to be woken when the party has left its stack.
     let told = RefCell::new(ClaimedAll::default());
     let publish = |waiter: Waiter| {
-        let mut all = told.borrow_mut();
+        let mut party = Party {
+            waiter,
+            place,
+            told: &mut told.borrow_mut(),
+        };
         for (number, case) in cases.iter().enumerate() {
             // SAFETY: there is one for each case. It stays in this frame until it is
             // unlinked below, or the party that claimed it has woken this one.
-            let is_linked =
-                unsafe { link(case, nodes.add(number), number, waiter, place, &mut all) };
+            let is_linked = unsafe { case.link(nodes.add(number), number, &mut party) };
             linked.set(number + 1);
             if !is_linked {
                 // SAFETY: the waiter was not taken back.
@@ -146,7 +151,7 @@ pub(super) fn wait(
             // SAFETY: no node is linked, so nobody else reaches it, and it was written when
             // it was to be linked.
             let message = unsafe { nodes.add(number).as_ref() }.message();
-            won(&cases[number], number, message)
+            won(&cases[number], number, message, slot)
         }
         Ok(Outcome::Closed) => Woken::Look(None),
         Ok(Outcome::TimedOut) if is_due_first => Woken::Look(None),
@@ -157,8 +162,11 @@ pub(super) fn wait(
 
 /// How to wait, and whether the first timer among the cases ends it, not the deadline.
 #[inline]
-fn describe(cases: &[Case<'_>], deadline: Option<Instant>) -> (Wait, bool) {
-    let due = cases.iter().filter_map(Case::due).min();
+fn describe(cases: &[Case<'_>], traits: Traits, deadline: Option<Instant>) -> (Wait, bool) {
+    let due = match traits.has(Traits::TIMER) {
+        true => cases.iter().filter_map(Case::due).min(),
+        false => None,
+    };
     let is_due_first = due.is_some_and(|due| deadline.is_none_or(|deadline| due <= deadline));
     let wait = Wait {
         reason: match cases.is_empty() {
@@ -172,46 +180,19 @@ fn describe(cases: &[Case<'_>], deadline: Option<Instant>) -> (Wait, bool) {
     (wait, is_due_first)
 }
 
-/// Links a party to one case; without a place for a value it watches. False if that is
-/// ready.
-///
-/// # Safety
-///
-/// The node is linked nowhere, and stays until it is unlinked or its claimed party woken;
-/// so does the place.
-#[inline]
-unsafe fn link(
-    case: &Case<'_>,
-    node: NonNull<Node>,
-    number: usize,
-    waiter: Waiter,
-    place: Option<NonNull<()>>,
-    told: &mut ClaimedAll,
-) -> bool {
-    let (watches, place) = (place.is_none(), place.filter(|_| !case.sends()));
-    // SAFETY: it is the caller's, who links it now.
-    unsafe { node.write(Node::new(place, number as u16)) };
-    // SAFETY: the caller's contract.
-    let is_linked = unsafe { case.link(node, waiter, watches, told) };
-    if !is_linked {
-        // SAFETY: nobody else knows it.
-        unsafe { (*node.as_ptr()).set_message(Message::Look) };
-    }
-    is_linked
-}
-
 /// What the party that claimed this wait for a case has left.
-fn won(case: &Case<'_>, number: usize, message: Message) -> Woken {
-    let won = match (message, case.sends()) {
-        (Message::Done, false) => Won::Value,
-        (Message::Room, true) => Won::Promise(Promise::Room),
+#[inline]
+fn won(case: &Case<'_>, number: usize, message: Message, slot: &mut Slot) -> Woken {
+    slot.won = match (message, case.sends()) {
+        (Message::Done, false) => Some(Won::Value),
+        (Message::Room, true) => Some(Won::Promise(Promise::Room)),
         (Message::Partner(receiver), true) => {
             // SAFETY: the receiver waits for this party alone, as the message says.
             let receiver = unsafe { Claimed::partner(receiver) };
-            Won::Promise(Promise::Partner(receiver))
+            Some(Won::Promise(Promise::Partner(receiver)))
         }
         (Message::Abandoned, _) => return Woken::Look(None),
         _ => return Woken::Look(Some(number)),
     };
-    Woken::Won(number, won)
+    Woken::Won(number)
 }

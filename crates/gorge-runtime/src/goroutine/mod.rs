@@ -277,6 +277,7 @@ impl G {
         self.home.store(home, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(crate) fn id(&self) -> GoroutineId {
         GoroutineId::new(self.label.id.load(Ordering::Relaxed))
     }

@@ -34,6 +34,7 @@ use std::ptr::NonNull;
 ///
 /// As for [`super::park`]; `machine` is the calling thread's and runs a
 /// goroutine.
+#[inline(always)]
 pub(super) unsafe fn park<P, C>(
     machine: &Machine,
     wait: Wait,
@@ -134,6 +135,7 @@ pub(crate) fn park_for_token(g: &G, wait: Wait) -> Result<Outcome, Refused> {
 /// # Safety
 ///
 /// The caller has claimed the wait of this goroutine's cell and wakes it once.
+#[inline(always)]
 pub(super) unsafe fn wake(cell: NonNull<ParkCell>) {
     // The cell is the first field of its G.
     let g: GRef = cell.cast();

@@ -219,7 +219,7 @@ impl Claim {
     }
 
     /// Makes the waiter runnable. Call it after releasing the object's lock.
-    #[inline]
+    #[inline(always)]
     pub fn wake(self) {
         match self.owner {
             #[cfg(not(gorge_loom))]
@@ -250,7 +250,7 @@ impl Claim {
 /// wherever `publish` put it. Neither closure panics or parks. Both run
 /// without holding a lock that a waker would need, other than those that
 /// `commit` releases.
-#[inline]
+#[inline(always)]
 pub unsafe fn park<P, C>(wait: Wait, publish: P, commit: C) -> Result<Outcome, Refused>
 where
     P: FnOnce(Waiter),
@@ -261,10 +261,23 @@ where
         // SAFETY: the caller's contract; `machine` is this thread's.
         return unsafe { goroutine::park(machine, wait, 0, publish, commit) };
     }
+    // SAFETY: the caller's contract.
+    unsafe { park_thread(&wait, publish, commit) }
+}
+
+/// # Safety
+///
+/// As for [`park`].
+#[inline(never)]
+unsafe fn park_thread<P, C>(wait: &Wait, publish: P, commit: C) -> Result<Outcome, Refused>
+where
+    P: FnOnce(Waiter),
+    C: FnOnce(),
+{
     #[cfg(not(gorge_loom))]
     check_may_wait(wait.reason);
     // SAFETY: the caller's contract.
-    Ok(unsafe { thread::park(&wait, publish, commit) })
+    Ok(unsafe { thread::park(wait, publish, commit) })
 }
 
 /// In a simulation nobody else could ever end the wait of a closure that was

@@ -23,9 +23,9 @@
 //! `load A` after `heavy` sees it.
 
 #[cfg(gorge_loom)]
-pub use loom_twin::{heavy, light};
+pub use loom_twin::{heavy, is_asymmetric, light, light_where_asymmetric};
 #[cfg(not(gorge_loom))]
-pub use system::{heavy, light};
+pub use system::{heavy, is_asymmetric, light, light_where_asymmetric};
 
 #[cfg(gorge_loom)]
 mod loom_twin {
@@ -35,6 +35,16 @@ mod loom_twin {
     /// The frequent side's barrier.
     pub fn light() {
         fence(Ordering::SeqCst);
+    }
+
+    /// As [`light`].
+    pub fn light_where_asymmetric() {
+        light();
+    }
+
+    /// Loom's barriers cost nothing.
+    pub fn is_asymmetric() -> bool {
+        true
     }
 
     /// The rare side's barrier.
@@ -69,6 +79,19 @@ mod system {
         } else {
             light_slow();
         }
+    }
+
+    /// The frequent side's barrier in code that is reached only after
+    /// [`is_asymmetric`] has said so: it need not ask again.
+    #[inline(always)]
+    pub fn light_where_asymmetric() {
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    /// Whether the frequent side costs nothing. Once it does, it does for ever.
+    #[inline]
+    pub fn is_asymmetric() -> bool {
+        kind() == ASYMMETRIC
     }
 
     #[cold]

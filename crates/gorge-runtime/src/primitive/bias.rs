@@ -101,7 +101,7 @@ impl Bias {
         };
         held.store(1, Ordering::Relaxed);
         // Pairs with the heavy barrier of `revoke`.
-        barrier::light();
+        barrier::light_where_asymmetric();
         if self.owner.load(Ordering::Relaxed) == owner {
             return true;
         }
@@ -129,7 +129,7 @@ impl Bias {
         // Release: pairs with the Acquire in `revoke`, for what was done inside.
         held.store(0, Ordering::Release);
         // Pairs with the heavy barrier of `sleep`.
-        barrier::light();
+        barrier::light_where_asymmetric();
         if self.is_awaited.load(Ordering::Relaxed) != 0 {
             // SAFETY: the address is this one's own.
             unsafe { sleep::wake_all(self.address()) };
@@ -160,7 +160,8 @@ impl Bias {
     #[cold]
     #[inline(never)]
     fn give_right(&self, me: usize, rights: u8) {
-        if usize::from(rights) == RIGHTS {
+        // Elsewhere it would cost as much as it saves.
+        if usize::from(rights) == RIGHTS || !barrier::is_asymmetric() {
             self.times.store(0, Ordering::Relaxed);
             return;
         }

@@ -114,7 +114,7 @@ impl Machine {
         if word.has(MID_PANIC) {
             panics::resumed_mid_panic(shared_g, self);
         }
-        trace::emit(self, Event::Run(shared_g.id()));
+        trace::emit(self, || Event::Run(shared_g.id()));
         // SAFETY: the run part is ours; its fiber is changed by nobody else,
         // also while the goroutine runs, whose code only reads it.
         unsafe {
@@ -175,7 +175,7 @@ impl Machine {
     fn keep_continuation(&self, g: GRef) {
         // SAFETY: as in `left`.
         let shared_g = unsafe { g.as_ref() };
-        trace::emit(self, Event::Continuation(shared_g.id()));
+        trace::emit(self, || Event::Continuation(shared_g.id()));
         self.has_continuations.set(true);
         if shared_g.home() == NO_HOME && !self.is_dedicated {
             self.processor().push_continuation(g);
@@ -256,7 +256,7 @@ impl Machine {
             let shared_g = g.as_ref();
             let after = &*after;
             self.set_running(None);
-            trace::emit(self, Event::Park(shared_g.id()));
+            trace::emit(self, || Event::Park(shared_g.id()));
             if let Some(deadline) = after.deadline {
                 self.arm(g, deadline);
             }
@@ -316,7 +316,7 @@ impl Machine {
         let shared_g = unsafe { g.as_ref() };
         shared_g.cell.end();
         shared_g.on_machine.store(0, Ordering::Release);
-        trace::emit(self, Event::End(shared_g.id()));
+        trace::emit(self, || Event::End(shared_g.id()));
         if shared_g.life.release_own() {
             self.recycle(g);
         }

@@ -345,11 +345,11 @@ impl Machine {
     }
 
     /// Makes a goroutine runnable that was claimed on this thread.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ready(&self, g: GRef) {
         // SAFETY: a goroutine that is being woken is alive.
         let shared_g = unsafe { g.as_ref() };
-        trace::emit(self, Event::Ready(shared_g.id()));
+        trace::emit(self, || Event::Ready(shared_g.id()));
         if self.times_next.get() {
             self.time(g);
         }
@@ -357,18 +357,31 @@ impl Machine {
             NO_HOME => self.submit(g),
             home if home == self.number() => {
                 if let Some(old) = self.processor().take_next() {
-                    self.processor().push(old);
+                    self.queue_shared(old);
                 }
                 if let Some(old) = self.next.replace(Some(g)) {
-                    self.with_queue(|queue| queue.push_back(old));
+                    self.queue_homed(old);
                 }
             }
             home => self.shared.deliver(home, g),
         }
     }
 
+    #[cold]
+    #[inline(never)]
+    fn queue_shared(&self, g: GRef) {
+        self.processor().push(g);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn queue_homed(&self, g: GRef) {
+        self.with_queue(|queue| queue.push_back(g));
+    }
+
     /// Notes when the goroutine was made runnable.
     #[cold]
+    #[inline(never)]
     fn time(&self, g: GRef) {
         self.times_next.set(false);
         // SAFETY: the goroutine is claimed and not queued yet: its run part is
@@ -443,7 +456,7 @@ impl Machine {
         }
         while let Some(g) = processor.pop_continuation() {
             // SAFETY: a queued goroutine is alive.
-            trace::emit(self, Event::Surrender(unsafe { g.as_ref() }.id()));
+            trace::emit(self, || Event::Surrender(unsafe { g.as_ref() }.id()));
             self.shared.queue_globally(g);
         }
         self.notify();

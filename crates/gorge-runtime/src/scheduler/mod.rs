@@ -52,7 +52,7 @@ use crate::goroutine::GRef;
 /// # Safety
 ///
 /// The goroutine is alive and in no queue; the caller passes it on.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn ready(g: GRef) {
     // SAFETY: the goroutine is alive until somebody runs it.
     let shared_g = unsafe { g.as_ref() };
@@ -80,6 +80,7 @@ pub(crate) unsafe fn leave_runnable(g: GRef) {
 /// A thread that is no worker of the goroutine's runtime keeps the runtime
 /// alive while it wakes one: the goroutine's end may be the runtime's.
 #[cold]
+#[inline(never)]
 fn ready_from_outside(g: GRef) {
     // SAFETY: as in `ready`.
     if let Some(shared) = unsafe { g.as_ref() }.runtime() {

@@ -131,7 +131,7 @@ impl Machine {
             Some(g) => {
                 // SAFETY: taken, so ours.
                 let id = unsafe { g.as_ref() }.id();
-                trace::emit(self, Event::Steal(id, slot.number));
+                trace::emit(self, || Event::Steal(id, slot.number));
                 super::processor::bump(&self.processor().stolen);
             }
             None => looks.left_work = true,

@@ -114,7 +114,7 @@ impl Machine {
         let own = || settle(|| self.processor().oldest().steal()).map(|Queued(g)| g);
         let oldest = self.with_continuations(homed).or_else(own)?;
         // SAFETY: a queued goroutine is alive.
-        trace::emit(self, Event::Age(unsafe { oldest.as_ref() }.id()));
+        trace::emit(self, || Event::Age(unsafe { oldest.as_ref() }.id()));
         Some(oldest)
     }
 
@@ -139,7 +139,7 @@ impl Machine {
         let newest = homed.or_else(|| self.processor().pop_continuation());
         match newest {
             // SAFETY: a queued goroutine is alive.
-            Some(g) => trace::emit(self, Event::Pop(unsafe { g.as_ref() }.id())),
+            Some(g) => trace::emit(self, || Event::Pop(unsafe { g.as_ref() }.id())),
             None => self.has_continuations.set(false),
         }
         newest
