@@ -103,6 +103,38 @@ fn partners_that_wake_each_other_for_ever_do_not_starve_a_third() {
     });
 }
 
+/// Partners that wake each other are watched by an idle machine, which is not woken for
+/// each of them; it has to notice that one of them keeps its processor to itself.
+#[test]
+fn work_behind_a_partner_that_suddenly_computes_is_found() {
+    in_each_placement(2, |runtime| {
+        runtime.run(|| {
+            for _ in 0..20 {
+                let stop = Arc::new(AtomicBool::new(false));
+                let partner = ping(stop.clone());
+                let other = partner.goroutine().clone();
+                // Long enough for the other machine to fall asleep, and to nap only.
+                let start = Instant::now();
+                while start.elapsed() < Duration::from_millis(2) {
+                    other.unpark();
+                    yield_now();
+                }
+                let has_run = Arc::new(AtomicBool::new(false));
+                let seen = has_run.clone();
+                let work = go(move || seen.store(true, Ordering::SeqCst));
+                // Neither parks nor passes a checkpoint.
+                while !has_run.load(Ordering::SeqCst) {
+                    std::hint::spin_loop();
+                }
+                work.join().expect("it ran");
+                stop.store(true, Ordering::SeqCst);
+                partner.goroutine().unpark();
+                partner.join().expect("it ends");
+            }
+        });
+    });
+}
+
 fn ping(stop: Arc<AtomicBool>) -> gorge_runtime::JoinHandle<()> {
     go(move || {
         while !stop.load(Ordering::SeqCst) {
