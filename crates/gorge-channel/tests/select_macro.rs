@@ -267,3 +267,32 @@ fn a_macro_may_hand_its_parts_on_to_a_select() {
     assert_eq!(got(Duration::ZERO), Ok(1));
     assert_eq!(got(Duration::ZERO), Err(RecvError));
 }
+
+/// A program of tasks may wait in a handler, and in a value, and go on at another thread.
+#[test]
+fn a_future_that_waits_in_a_handler_may_change_threads() {
+    fn changes_threads<F: Future + Send>(future: F) -> F {
+        future
+    }
+    async fn task(receiver: Receiver<i32>, sender: Sender<i32>) -> i32 {
+        let received = select! {
+            recv(receiver) -> received => {
+                std::future::ready(()).await;
+                received.expect("it was sent")
+            }
+            default => std::future::ready(0).await,
+        };
+        select! {
+            send(sender, std::future::ready(received + 1).await) -> sent => {
+                sent.expect("there is room");
+                std::future::ready(received).await
+            }
+            default(Duration::ZERO) => std::future::ready(0).await,
+        }
+    }
+    let (sender, receiver) = bounded(1);
+    sender.send(6).expect("there is room");
+    let future = changes_threads(task(receiver.clone(), sender));
+    assert_eq!(gorge_runtime::block_on(future), 6);
+    assert_eq!(receiver.recv(), Ok(7));
+}

@@ -58,6 +58,7 @@ impl Fiber {
     ///
     /// Nothing else uses the stack until [`retire`](Fiber::retire), and the
     /// stack stays mapped at least as long as the fiber is resumed.
+    #[inline]
     pub unsafe fn new<S: Stack>(stack: &S, body: Body) -> Fiber {
         let top = stack.top().as_ptr();
         debug_assert_eq!(top as usize % 16, 0);

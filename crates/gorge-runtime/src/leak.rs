@@ -216,7 +216,7 @@ thread_local! {
 }
 
 /// What a goroutine of `shared` with this number inherits that the caller starts.
-#[inline]
+#[inline(always)]
 pub(crate) fn inherit(
     parent: Option<GRef>,
     shared: &Shared,
@@ -230,11 +230,16 @@ pub(crate) fn inherit(
             let membership = extras.as_ref()?.membership.as_ref()?;
             Some(Membership::new(&membership.brood, member))
         }
-        // During a thread's last moments nobody checks any more.
-        None => BROOD
-            .try_with(|brood| Some(Membership::new(brood.borrow().as_ref()?, member)))
-            .ok()?,
+        None => inherit_of_thread(member),
     }
+}
+
+#[cold]
+fn inherit_of_thread(member: (usize, GoroutineId)) -> Option<Membership> {
+    // During a thread's last moments nobody checks any more.
+    BROOD
+        .try_with(|brood| Some(Membership::new(brood.borrow().as_ref()?, member)))
+        .ok()?
 }
 
 /// Makes what the caller starts belong to `brood` while `f` runs.

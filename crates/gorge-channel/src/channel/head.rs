@@ -17,8 +17,8 @@ use gorge_runtime::primitive::atomic::{AtomicBool, Ordering};
 #[repr(C)]
 pub(crate) struct Head {
     pub(super) lock: BiasedLock,
-    /// A receive may find something. Else one found that there was nothing, and nothing has
-    /// come since.
+    /// A receive may find something. Else one found that there was nothing, or took the last,
+    /// and nothing has come since.
     pub(super) may_receive: AtomicBool,
     /// A promise may be made. Else one found that there was none to make, and no room and
     /// no receiver has come since.

@@ -46,7 +46,7 @@ pub(super) struct GaveUp;
 /// sender has to be waited for and this goroutine must not wait.
 const LAST_TRIES: usize = 16;
 
-/// So many cases are all looked at before one is tried; of more, one is tried first.
+/// So many cases are all looked at before one is tried; of some more, one is tried first.
 const FEW: usize = 4;
 
 impl Select<'_> {

@@ -373,7 +373,7 @@ macro_rules! __select {
                     $($number => {
                         #[allow(unreachable_code)]
                         let $result =
-                            $crate::__select!(@complete $kind operation $name ($($value)?));
+                            $crate::__select!(@complete $kind operation slot $name ($($value)?));
                         $body
                     })*
                     _ => ::core::unreachable!("every case has an arm"),
@@ -403,11 +403,12 @@ macro_rules! __select {
                         let operation = operation.expect("it has an index");
                         #[allow(unreachable_code)]
                         let $result =
-                            $crate::__select!(@complete $kind operation $name ($($value)?));
+                            $crate::__select!(@complete $kind operation slot $name ($($value)?));
                         $body
                     })*
                     _ => {
                         ::core::mem::drop(operation);
+                        ::core::mem::drop(slot);
                         $default
                     }
                 }
@@ -429,11 +430,16 @@ macro_rules! __select {
     (@try $select:ident $slot:ident ($timeout:expr)) => {
         $select.__select_timeout(&mut $slot, $timeout)
     };
-    (@complete recv $operation:ident $name:ident ()) => {
-        $operation.recv($name)
-    };
+    // The slot goes before anything of the user's runs, which may take long.
+    (@complete recv $operation:ident $slot:ident $name:ident ()) => {{
+        let received = $operation.recv($name);
+        ::core::mem::drop($slot);
+        received
+    }};
     // The room is given back if the value is never made.
-    (@complete send $operation:ident $name:ident ($value:expr)) => {
-        $operation.send($name).send($value)
-    };
+    (@complete send $operation:ident $slot:ident $name:ident ($value:expr)) => {{
+        let permit = $operation.send($name);
+        ::core::mem::drop($slot);
+        permit.send($value)
+    }};
 }

@@ -66,10 +66,10 @@ impl Slot {
         Slot::new(Room::NONE)
     }
 
-    /// Makes it large enough, if it is not. It is empty.
+    /// Makes it an empty one of this room, whatever it was used for before.
     #[inline]
     pub(super) fn make_room(&mut self, room: Room) {
-        if !room.fits_in_place() {
+        if self.heap.is_some() || !room.fits_in_place() {
             *self = Slot::new(room);
         }
     }
@@ -93,6 +93,13 @@ impl Slot {
     }
 }
 
+// SAFETY: a value in it is taken only by who has the channel's handle, which says whether
+// values may be on that thread; else it stays, and is not dropped either. A promise may be
+// broken anywhere. So a future may keep a slot in which it waits inside a `select!`.
+unsafe impl Send for Slot {}
+// SAFETY: a shared slot gives access to nothing.
+unsafe impl Sync for Slot {}
+
 #[cold]
 fn allocate(room: Room) -> (NonNull<()>, Layout) {
     // The allocator refuses what has no size, as what is aligned alone.
@@ -114,5 +121,45 @@ impl Drop for Slot {
 impl fmt::Debug for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad("Slot { .. }")
+    }
+}
+
+#[cfg(all(test, not(gorge_loom)))]
+mod tests {
+    use super::Slot;
+    use crate::{Select, bounded};
+
+    /// Chooses a message of 64 bytes with a slot that was used for something else.
+    fn choose_again(slot: &mut Slot) {
+        let (sender, receiver) = bounded::<[u64; 8]>(1);
+        sender.send([7; 8]).expect("there is room");
+        let mut select = Select::new();
+        select.recv(&receiver);
+        let chosen = select.__try_select(slot).expect("there is a message");
+        assert_eq!(chosen.recv(&receiver), Ok([7; 8]));
+    }
+
+    #[test]
+    fn a_slot_is_used_again_after_whatever_it_was_used_for() {
+        // Larger alignment than lies in place, but less room.
+        let (sender, receiver) = bounded::<u128>(1);
+        let mut slot = Slot::__new();
+        let mut select = Select::new();
+        select.recv(&receiver);
+        assert!(select.__try_select(&mut slot).is_none());
+        choose_again(&mut slot);
+        // Chosen and forgotten.
+        sender.send(1).expect("there is room");
+        std::mem::forget(select.__try_select(&mut slot));
+        choose_again(&mut slot);
+        // A send beside it, and a closed channel.
+        let mut both = Select::new();
+        both.recv(&receiver);
+        both.send(&sender);
+        drop(both.__select(&mut slot).send(&sender));
+        choose_again(&mut slot);
+        sender.close();
+        assert!(select.__select(&mut slot).recv(&receiver).is_err());
+        choose_again(&mut slot);
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! | who ends the wait | and the party then has |
 //! | --- | --- |
-//! | a sender, for a receive | the value, in the slot of that case |
+//! | a sender, for a receive | the value, in the slot |
 //! | a receiver that made room, for a send | that room |
 //! | a receiver that found the buffer empty, for a send | that receiver, which waits |
 //! | a closer, or what a watcher watches for | to look again |

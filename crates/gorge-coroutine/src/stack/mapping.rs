@@ -3,6 +3,7 @@
 use super::StackError;
 use std::io;
 use std::ptr::{NonNull, null_mut};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A private anonymous mapping; unmapped on drop.
 pub(super) struct Mapping {
@@ -93,9 +94,22 @@ impl Drop for Mapping {
     }
 }
 
-/// The system's page size in bytes.
+/// The system's page size in bytes. Asked for once: each first run of a goroutine needs it.
+#[inline]
 pub(super) fn page_size() -> usize {
+    static KNOWN: AtomicUsize = AtomicUsize::new(0);
+    // Relaxed: everybody finds the same.
+    match KNOWN.load(Ordering::Relaxed) {
+        0 => ask_page_size(&KNOWN),
+        bytes => bytes,
+    }
+}
+
+#[cold]
+fn ask_page_size(known: &AtomicUsize) -> usize {
     // SAFETY: no precondition.
     let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    usize::try_from(bytes).unwrap_or(4096)
+    let bytes = usize::try_from(bytes).unwrap_or(4096);
+    known.store(bytes, Ordering::Relaxed);
+    bytes
 }

@@ -293,10 +293,12 @@ impl Drop for PooledStack {
 // SAFETY: the slot belongs to this value alone and its slab stays mapped while
 // `pool` is referenced; the page below `limit` is a guard.
 unsafe impl Stack for PooledStack {
+    #[inline]
     fn top(&self) -> NonNull<u8> {
         self.slot.top(self.pool.reserve)
     }
 
+    #[inline]
     fn limit(&self) -> NonNull<u8> {
         self.slot.limit
     }

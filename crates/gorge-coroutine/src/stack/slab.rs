@@ -41,12 +41,14 @@ pub(super) struct Slot {
 
 impl Slot {
     /// One past the slot's last byte.
+    #[inline]
     pub(super) fn end(self, reserve: usize) -> NonNull<u8> {
         // SAFETY: a slot is `reserve` bytes from its guard page on.
         unsafe { self.limit.add(reserve - page_size()) }
     }
 
     /// Where the stack begins: the end, less the slot's colour.
+    #[inline]
     pub(super) fn top(self, reserve: usize) -> NonNull<u8> {
         // Fibonacci hashing of the address: cheaper than a slot's number, which
         // would take a division. Its four highest bits are the colour.

@@ -84,6 +84,7 @@ impl<T> JoinHandle<T> {
     ///
     /// The caller passes on the handle's reference to a G whose task ends with
     /// a result of type `T`.
+    #[inline]
     pub(crate) unsafe fn new(g: GRef) -> JoinHandle<T> {
         // SAFETY: the reference is passed on.
         let goroutine = unsafe { Goroutine::from_reference(g) };
@@ -157,6 +158,7 @@ impl<T> JoinHandle<T> {
     /// Drops the handle. If the goroutine is done, and its result not taken,
     /// `look` is told whether it panicked; otherwise the goroutine itself finds
     /// that nobody will join it.
+    #[inline]
     pub(super) fn detach(mut self, look: impl FnOnce(bool)) {
         // Dropped last, also when the result's destructor panics.
         let _waker = self.withdraw();
@@ -285,6 +287,7 @@ impl<T> JoinHandle<T> {
 
     /// Takes a waker that an earlier poll has left out of the slot, for the
     /// caller to drop.
+    #[inline]
     fn withdraw(&mut self) -> Option<Joiner> {
         if self.stage != Stage::Polled {
             return None;

@@ -49,12 +49,14 @@ impl Life {
     }
 
     /// Starts a life with a join handle: three references.
+    #[inline]
     pub(crate) fn restart(&self) {
         // Relaxed: the G is exclusively the spawner's until it is queued.
         self.0.store(3 * REFERENCE, Ordering::Relaxed);
     }
 
     /// The goroutine has written its result.
+    #[inline]
     pub(crate) fn complete(&self) -> Completion {
         // Acquire: pairs with the handle's Release when it detached.
         let mut word = self.0.load(Ordering::Acquire);
@@ -79,6 +81,7 @@ impl Life {
     }
 
     /// Whether the result is there for the handle to take.
+    #[inline]
     pub(crate) fn is_done(&self) -> bool {
         // Acquire: pairs with the Release of `complete`.
         self.0.load(Ordering::Acquire) & DONE != 0
@@ -86,6 +89,7 @@ impl Life {
 
     /// Joiner, under the join lock: announces that a waiter will be published.
     /// False when the result is already there.
+    #[inline]
     pub(crate) fn announce_joiner(&self) -> bool {
         // AcqRel: acquires the result if DONE; `complete` acquires the rest.
         self.0.fetch_or(WAITING, Ordering::AcqRel) & DONE == 0
@@ -93,6 +97,7 @@ impl Life {
 
     /// The join handle is dropped without taking the result. True when the
     /// caller must drop the result, and then call [`release`](Life::release).
+    #[inline]
     pub(crate) fn detach(&self) -> bool {
         let mut word = self.0.load(Ordering::Acquire);
         loop {
@@ -122,6 +127,7 @@ impl Life {
     }
 
     /// Gives a reference up; returns how many remain.
+    #[inline]
     pub(crate) fn release(&self) -> u64 {
         // Release: our use comes before the next life; Acquire: so does theirs
         // if we are the last.
@@ -130,6 +136,7 @@ impl Life {
 
     /// Gives up the goroutine's own reference at its end: true when only the
     /// store's remains.
+    #[inline]
     pub(crate) fn release_own(&self) -> bool {
         // Acquire: pairs with the Release of the last handle's release. Nobody
         // can add a reference when only the store's and ours are left.

@@ -198,11 +198,21 @@ impl G {
     /// # Safety
     ///
     /// The G is between two lives, and the caller's.
+    #[inline(always)]
     unsafe fn set_name(&self, name: Option<Arc<String>>) {
         // SAFETY: reading needs no lock, as only the G's owner changes it.
         if name.is_none() && unsafe { (*self.label.name.get()).is_none() } {
             return;
         }
+        // SAFETY: the caller's contract.
+        unsafe { self.change_name(name) };
+    }
+
+    /// # Safety
+    ///
+    /// As for [`set_name`](G::set_name).
+    #[cold]
+    unsafe fn change_name(&self, name: Option<Arc<String>>) {
         self.join.lock.lock();
         // SAFETY: under the lock, against dumps; nobody else reads it now.
         let old = unsafe {
@@ -273,6 +283,7 @@ impl G {
         self.home.load(Ordering::Relaxed)
     }
 
+    #[inline]
     pub(crate) fn set_home(&self, home: u32) {
         self.home.store(home, Ordering::Relaxed);
     }

@@ -7,7 +7,7 @@ use crate::default_runtime;
 use crate::leak;
 use crate::primitive::atomic::Ordering;
 use crate::primitive::barrier;
-use crate::scheduler::{Shared, current};
+use crate::scheduler::{Machine, Shared, current};
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -59,6 +59,7 @@ impl Spec {
 /// assert_eq!(handle.join().unwrap(), 42);
 /// ```
 #[track_caller]
+#[inline]
 pub fn spawn<F, T>(f: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
@@ -66,11 +67,15 @@ where
 {
     let spec = Spec::plain();
     // SAFETY: `f` and `T` are `'static`.
-    with_runtime(|shared| unsafe { spawn_on(shared, spec, f) })
+    match current::machine() {
+        Some(machine) => unsafe { spawn_here(machine, machine.shared(), spec, f) },
+        None => with_runtime(|shared| unsafe { spawn_on(shared, spec, f) }),
+    }
 }
 
 /// Calls `f` with the runtime that a spawn on this thread belongs to.
 #[track_caller]
+#[inline]
 pub(crate) fn with_runtime<R>(f: impl FnOnce(&Arc<Shared>) -> R) -> R {
     match current::machine() {
         Some(machine) => f(machine.shared()),
@@ -92,15 +97,63 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
-    let machine = current::machine().filter(|machine| machine.serves(shared));
+    if let Some(machine) = current::machine().filter(|machine| machine.serves(shared)) {
+        // SAFETY: the caller's contract.
+        return unsafe { spawn_here(machine, shared, spec, f) };
+    }
+    let g = shared.take_g();
+    // SAFETY: a free G is exclusively ours until it is queued; the rest is the caller's
+    // contract.
+    let handle = unsafe { begin(g, shared, current::goroutine(), spec, f) };
+    shared.submit(g);
+    handle
+}
+
+/// As [`spawn_on`], from one of the runtime's own threads.
+///
+/// # Safety
+///
+/// As for [`spawn_on`]; the machine is the calling thread's, and serves `shared`.
+#[inline(always)]
+unsafe fn spawn_here<F, T>(machine: &Machine, shared: &Shared, spec: Spec, f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
     let child_first = spec.child_first;
-    let g = match machine {
-        Some(machine) => machine.take_g(),
-        None => shared.take_g(),
-    };
-    // SAFETY: a free G is exclusively ours until it is queued.
+    let g = machine.take_g();
+    // SAFETY: as in `spawn_on`.
+    let handle = unsafe { begin(g, shared, machine.running_or_none(), spec, f) };
+    if child_first && machine.can_run_child_first() {
+        // SAFETY: a goroutine runs here, this is its stack, and the child is ready.
+        unsafe { machine.run_first(g) };
+    } else {
+        machine.submit(g);
+    }
+    handle
+}
+
+/// Begins a G's life, which then only has to be queued.
+///
+/// # Safety
+///
+/// `g` is free and the caller's, with its id set; `parent` is the goroutine that calls.
+/// The rest is as for [`spawn_on`].
+#[inline(always)]
+unsafe fn begin<F, T>(
+    g: GRef,
+    shared: &Shared,
+    parent: Option<GRef>,
+    spec: Spec,
+    f: F,
+) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    // SAFETY: the caller's contract.
     unsafe {
-        prepare(g, shared, spec);
+        prepare(g, shared, parent, spec);
         let task: *mut Task = &raw mut (*g.as_ref().run.get()).task;
         (*task).put::<F, T>(f);
     }
@@ -108,27 +161,19 @@ where
     // this life and cancels it, or we see its flag.
     barrier::light();
     if shared.is_shutting_down() {
-        // SAFETY: ours, as above. It will not start.
+        // SAFETY: the caller's, as above. It will not start.
         unsafe { g.as_ref() }.cell.request_cancel_later();
     }
     // SAFETY: `restart` counted a reference for this handle, and the task ends
     // with a `T`.
-    let handle = unsafe { JoinHandle::new(g) };
-    match machine {
-        // SAFETY: a goroutine runs here, this is its stack, and the child is ready.
-        Some(machine) if child_first && machine.can_run_child_first() => unsafe {
-            machine.run_first(g);
-        },
-        Some(machine) => machine.submit(g),
-        None => shared.submit(g),
-    }
-    handle
+    unsafe { JoinHandle::new(g) }
 }
 
 /// # Safety
 ///
-/// `g` is free and the caller's, with its id set.
-unsafe fn prepare(g: GRef, shared: &Shared, spec: Spec) {
+/// `g` is free and the caller's, with its id set; `parent` is the goroutine that calls.
+#[inline(always)]
+unsafe fn prepare(g: GRef, shared: &Shared, parent: Option<GRef>, spec: Spec) {
     // SAFETY: the caller's contract.
     let (g, run) = unsafe {
         g.as_ref().set_name(spec.name);
@@ -146,7 +191,6 @@ unsafe fn prepare(g: GRef, shared: &Shared, spec: Spec) {
         .map_or(0, |bytes| bytes.div_ceil(1024).max(1));
     run.reserve_kib = u32::try_from(kib).unwrap_or(u32::MAX);
     run.migrating = spec.migrating.unwrap_or(shared.config.migrating);
-    let parent = current::goroutine();
     let parent_id = parent.map_or(0, |g| {
         // SAFETY: the current goroutine runs on this thread.
         unsafe { g.as_ref() }.id().as_u64()

@@ -238,12 +238,14 @@ impl ParkCell {
     }
 
     /// Owner: no wait, cancel or unpark reaches this generation any more.
+    #[inline]
     pub(crate) fn end(&self) {
         let ticket = self.word.load(Ordering::Relaxed) & (u64::MAX << TICKET_SHIFT);
         self.word.store(ticket | ENDED, Ordering::Release);
     }
 
     /// Owner-to-be: a recycled cell starts its next life, with a new ticket.
+    #[inline]
     pub(crate) fn restart(&self) {
         let ticket = (self.word.load(Ordering::Relaxed) >> TICKET_SHIFT).wrapping_add(1);
         self.cancel.store(0, Ordering::Relaxed);

@@ -16,6 +16,8 @@
 //! look sees that the right was revoked, and it withdraws, or the other one sees `held`,
 //! and waits. Once it has waited, the owner is in no one's way: it cannot enter any more.
 //!
+//! Where the kernel has no such barrier no right is ever given.
+//!
 //! To revoke costs a system call of a microsecond or two, so the right is given only
 //! after a number of times that has paid for it, and that number grows each time.
 //!
@@ -160,7 +162,8 @@ impl Bias {
     #[cold]
     #[inline(never)]
     fn give_right(&self, me: usize, rights: u8) {
-        // Elsewhere it would cost as much as it saves.
+        // Where the barrier is not asymmetric the owner would need a fence, which it leaves
+        // out, and which would cost as much as a right saves.
         if usize::from(rights) == RIGHTS || !barrier::is_asymmetric() {
             self.times.store(0, Ordering::Relaxed);
             return;

@@ -142,7 +142,7 @@ impl Machine {
             let fiber = (&raw mut (*run).fiber).cast::<Fiber>();
             match Fiber::resume_at(fiber, g.as_ptr() as usize) {
                 Resumed::Suspended(word @ YIELD..=MOVE) => self.left(g, word),
-                Resumed::Suspended(word) => self.parked(g, word as *const AfterPark),
+                Resumed::Suspended(word) => self.parked(g, std::ptr::with_exposed_provenance(word)),
                 Resumed::Finished(word) => self.finished(g, run, word),
             }
         }
@@ -335,7 +335,7 @@ impl Machine {
 pub(crate) unsafe fn leave(machine: &Machine, g: GRef, after: AfterPark) {
     debug_assert_eq!(machine.running(), g);
     // SAFETY: the caller's contract; `after` stays on this stack meanwhile.
-    unsafe { suspender(g).suspend((&raw const after).addr()) };
+    unsafe { suspender(g).suspend((&raw const after).expose_provenance()) };
 }
 
 /// Leaves the goroutine's stack, to be resumed where its home now is.

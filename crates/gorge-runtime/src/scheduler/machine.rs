@@ -112,6 +112,7 @@ impl Machine {
         }
     }
 
+    #[inline]
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
@@ -190,6 +191,7 @@ impl Machine {
         self.running.get().is_some()
     }
 
+    #[inline]
     pub(crate) fn running_or_none(&self) -> Option<GRef> {
         self.running.get()
     }
@@ -203,6 +205,7 @@ impl Machine {
         }
     }
 
+    #[inline]
     pub(super) fn set_running(&self, g: Option<GRef>) {
         self.running.set(g);
         self.slot().set_running(g);
@@ -321,11 +324,13 @@ impl Machine {
     }
 
     /// A free G with a fresh id.
+    #[inline]
     pub(crate) fn take_g(&self) -> GRef {
         self.processor().take_g(&self.shared, self.shared.weak())
     }
 
     /// Keeps a G that only the store refers to.
+    #[inline]
     pub(crate) fn recycle(&self, g: GRef) {
         self.processor().recycle(g, &self.shared.store);
     }

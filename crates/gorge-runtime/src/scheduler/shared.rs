@@ -272,6 +272,7 @@ impl Shared {
         sum(&|processor| &processor.spawned) + outside - ended
     }
 
+    #[inline]
     pub(crate) fn is_shutting_down(&self) -> bool {
         self.shutting_down.load(Ordering::Acquire)
     }
@@ -298,6 +299,7 @@ impl Shared {
 
     /// A goroutine has left its stack for good: ends the shutdown with the
     /// last one.
+    #[inline]
     pub(super) fn one_retired(&self) {
         // Pairs with the heavy barrier of `begin_shutdown`: either that side
         // counts this goroutine, or we see its flag.
