@@ -20,6 +20,8 @@
 mod attempt;
 mod head;
 mod rendezvous;
+#[cfg(not(gorge_loom))]
+mod retime;
 
 pub(crate) use attempt::{Past, ReceiveStop, SendStop};
 pub(crate) use head::{Head, Traits};
@@ -99,6 +101,11 @@ impl<T> Chan<T> {
     /// A channel whose one value at a time comes when it is due.
     pub(crate) fn timed(timer: Timer<T>) -> Chan<T> {
         Chan::with_buffer(Buffer::Timer(timer), Some(1), Kind::Timer)
+    }
+
+    /// A channel without values, which is as good as closed at `due`.
+    pub(crate) fn expiring(due: Instant) -> Chan<T> {
+        Chan::with_buffer(Buffer::Expiry(due), Some(0), Kind::Timer)
     }
 
     /// A channel without values and without an end.
@@ -351,7 +358,7 @@ impl<T> Chan<T> {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.lock().closed
+        self.lock().has_ended()
     }
 
     /// How many values anybody could receive. What a future was handed counts when the
@@ -415,6 +422,11 @@ impl<'a, T> Locked<'a, T> {
             true => &mut self.senders,
             false => &mut self.receivers,
         }
+    }
+
+    /// Whether nothing can be sent any more: it was closed, or its time is over.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.closed || self.buffer.has_expired()
     }
 
     /// Keeps the lock held, for somebody else to release.

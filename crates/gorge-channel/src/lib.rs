@@ -17,6 +17,8 @@ mod place;
 mod promise;
 mod receiver;
 mod sender;
+#[cfg(not(gorge_loom))]
+pub mod time;
 mod timers;
 mod waiter;
 mod watch;

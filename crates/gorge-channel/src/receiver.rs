@@ -48,6 +48,11 @@ impl<T> Receiver<T> {
         Receiver::new(counter::new_without_sender(Chan::new(Some(0))))
     }
 
+    /// As [`without_sender`](Receiver::without_sender), but as good as closed at `due`.
+    pub(crate) fn expiring(due: Instant) -> Receiver<T> {
+        Receiver::of_nobody(Chan::expiring(due))
+    }
+
     /// A receiver of a channel that needs no sender, and is never closed.
     pub(crate) fn of_nobody(chan: Chan<T>) -> Receiver<T> {
         Receiver::new(counter::new_without_sender(chan))

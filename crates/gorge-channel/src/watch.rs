@@ -22,7 +22,7 @@ pub(crate) struct Watchers {
 impl<T> Locked<'_, T> {
     /// Whether a receiver other than one in the wait `own` would find something.
     pub(crate) fn has_values(&self, own: Option<Waiter>) -> bool {
-        let is_there = self.closed || self.has_returned || self.buffer.len() > 0;
+        let is_there = self.has_ended() || self.has_returned || self.buffer.len() > 0;
         // SAFETY: the lock that guards the list is held.
         is_there || unsafe { self.senders.has_other(own) }
     }

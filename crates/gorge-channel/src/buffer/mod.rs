@@ -12,6 +12,7 @@ pub(crate) use blocks::{Block, Blocks};
 pub(crate) use ring::Ring;
 pub(crate) use timer::Timer;
 
+use gorge_runtime::time;
 use std::time::Instant;
 
 pub(crate) enum Buffer<T> {
@@ -21,6 +22,8 @@ pub(crate) enum Buffer<T> {
     Blocks(Blocks<T>),
     /// One, which comes by itself.
     Timer(Timer<T>),
+    /// None. The channel is as good as closed at this instant.
+    Expiry(Instant),
 }
 
 /// A value did not go into the buffer.
@@ -37,7 +40,7 @@ impl<T> Buffer<T> {
         match self {
             Buffer::Ring(ring) => ring.push(value).map_err(PushError::Full),
             Buffer::Blocks(blocks) => blocks.push(value).map_err(PushError::NeedsBlock),
-            Buffer::Timer(_) => Err(PushError::Full(value)),
+            Buffer::Timer(_) | Buffer::Expiry(_) => Err(PushError::Full(value)),
         }
     }
 
@@ -48,6 +51,7 @@ impl<T> Buffer<T> {
             Buffer::Ring(ring) => ring.pop().map(|value| (value, None)),
             Buffer::Blocks(blocks) => blocks.pop(),
             Buffer::Timer(timer) => timer.pop().map(|value| (value, None)),
+            Buffer::Expiry(_) => None,
         }
     }
 
@@ -64,6 +68,7 @@ impl<T> Buffer<T> {
             Buffer::Ring(ring) => ring.len(),
             Buffer::Blocks(blocks) => blocks.len(),
             Buffer::Timer(timer) => timer.len(),
+            Buffer::Expiry(_) => 0,
         }
     }
 
@@ -72,7 +77,7 @@ impl<T> Buffer<T> {
         match self {
             Buffer::Ring(ring) => ring.reserve(),
             Buffer::Blocks(_) => true,
-            Buffer::Timer(_) => false,
+            Buffer::Timer(_) | Buffer::Expiry(_) => false,
         }
     }
 
@@ -87,7 +92,7 @@ impl<T> Buffer<T> {
     pub(crate) fn reserved(&self) -> usize {
         match self {
             Buffer::Ring(ring) => ring.reserved(),
-            Buffer::Blocks(_) | Buffer::Timer(_) => 0,
+            Buffer::Blocks(_) | Buffer::Timer(_) | Buffer::Expiry(_) => 0,
         }
     }
 
@@ -96,24 +101,30 @@ impl<T> Buffer<T> {
         match self {
             Buffer::Ring(ring) => ring.is_full(),
             Buffer::Blocks(_) => false,
-            Buffer::Timer(_) => true,
+            Buffer::Timer(_) | Buffer::Expiry(_) => true,
         }
     }
 
-    /// When a value comes by itself, if one does.
+    /// When a value comes by itself, or the end, if one does.
     #[inline]
     pub(crate) fn due(&self) -> Option<Instant> {
         match self {
             Buffer::Timer(timer) => timer.due(),
+            Buffer::Expiry(due) => Some(*due),
             _ => None,
         }
+    }
+
+    /// Whether the time is over at which the channel is as good as closed.
+    pub(crate) fn has_expired(&self) -> bool {
+        matches!(self, Buffer::Expiry(due) if *due <= time::now())
     }
 
     /// Takes everything out, to be dropped after the unlock. Nothing may be
     /// pushed any more.
     pub(crate) fn take(&mut self) -> Buffer<T> {
         let nothing = match self {
-            Buffer::Ring(_) | Buffer::Timer(_) => Buffer::Ring(Ring::new(0)),
+            Buffer::Ring(_) | Buffer::Timer(_) | Buffer::Expiry(_) => Buffer::Ring(Ring::new(0)),
             Buffer::Blocks(_) => Buffer::Blocks(Blocks::new()),
         };
         std::mem::replace(self, nothing)

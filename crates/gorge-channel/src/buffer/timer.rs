@@ -4,6 +4,7 @@
 //! until then at most. So nothing is left of it when its receivers have gone.
 
 use gorge_runtime::time;
+use std::mem;
 use std::time::{Duration, Instant};
 
 pub(crate) struct Timer<T> {
@@ -36,6 +37,17 @@ impl<T> Timer<T> {
             period: Some(period),
             make,
         }
+    }
+
+    /// Sets when the next value comes, and how long after that the one after it does.
+    /// Returns when it would have come.
+    pub(crate) fn set(
+        &mut self,
+        due: Option<Instant>,
+        period: Option<Duration>,
+    ) -> Option<Instant> {
+        self.period = period;
+        mem::replace(&mut self.due, due)
     }
 
     pub(crate) fn due(&self) -> Option<Instant> {

@@ -193,6 +193,9 @@ impl<'a, T> Locked<'a, T> {
         if self.closed {
             return self.take_served().ok_or(ReceiveStop::Closed);
         }
+        if self.buffer.has_expired() {
+            return Err(ReceiveStop::Closed);
+        }
         self.values_went();
         Err(ReceiveStop::Empty(self))
     }

@@ -1,5 +1,4 @@
-//! The tree of contexts: a counted node per context, which keeps its parent
-//! alive and is listed by it.
+//! The tree of contexts: a counted node per context, which keeps its parent alive.
 //!
 //! ```text
 //!   parent ◄──────────────┬───────────────┐     counted, upwards
@@ -7,66 +6,104 @@
 //!     └──────────────► child ◄──────► child     uncounted, down and sideways
 //! ```
 //!
-//! * [`NodeRef::child`] links a new node below another one;
-//! * [`NodeRef::cancel`] cancels a node and all below it;
-//! * dropping the last reference unlinks the node and frees it.
+//! A context that can be cancelled is listed by the nearest one above it that can be
+//! cancelled, too: its *canceller* (a context that only carries a value is passed over). So
+//! is what [`after_func`](super::Context::after_func) is to run, by a link that is counted:
+//! the list keeps it. How a cancel goes down the tree: [`tree`](super::tree).
 //!
-//! Who may touch what: a node's lock guards its `children` and the `siblings`
-//! of each of these. `above` belongs to the one cancel that won the node. No
-//! two locks are ever held at once, and under a lock links change and nothing
-//! else happens. Neither cancelling nor freeing recurses, however deep the tree.
+//! Who may touch what: a node's lock guards its `children` and the `siblings` of each of
+//! these, and is held when its reason and cause are set, and when its done channel is put in
+//! its place. `above` belongs to the one call that ended the node. No two locks are ever
+//! held at once, and under a lock a few words change and nothing else happens. Freeing does
+//! not recurse, however deep the tree.
 //!
-//! Why no child is missed by a cancel: the reason is announced before the
-//! children are taken out. A child that is linked under the parent's lock
-//! before they are taken out is among them; one that comes later finds the
-//! reason, because it takes the lock after the canceller has released it.
+//! A deadline needs no timer: everybody who asks looks at the clock, and waits until then at
+//! most. The first to find that it has passed [ends](super::tree) the node whose deadline
+//! it is.
 
-use super::ContextError;
+use super::error::{Cause, ContextError, Ending};
 use super::status::{Look, Status};
 use crate::Receiver;
 use gorge_runtime::primitive::atomic::{AtomicUsize, Ordering};
 use gorge_runtime::primitive::{RawLock, UnsafeCell};
+use gorge_runtime::time;
+use std::any::{Any, type_name};
 use std::mem;
 use std::ops::Deref;
 use std::process;
 use std::ptr::NonNull;
+use std::time::Instant;
 
 pub(super) struct Node {
-    references: AtomicUsize,
-    status: Status,
-    done: Receiver<()>,
-    kind: Kind,
-    /// The parent, until the node is freed.
+    pub(super) references: AtomicUsize,
+    pub(super) status: Status,
+    pub(super) kind: Kind,
+    /// How many may still cancel it: its guard, its canceller, its own deadline.
+    pub(super) sources: AtomicUsize,
+    pub(super) lock: RawLock,
+    /// There once the status says so, and from then on the same.
+    done: UnsafeCell<Option<Receiver<()>>>,
+    /// The context that it was derived from, until the node is freed.
     parent: Option<NodeRef>,
-    lock: RawLock,
+    /// The nearest node that can be cancelled, of this one and those above.
+    pub(super) canceller: Option<NonNull<Node>>,
+    /// The node whose deadline comes first, of this one and those above.
+    timed: Option<NonNull<Node>>,
     /// The first child. Under this node's lock.
-    children: UnsafeCell<Option<NonNull<Node>>>,
-    /// Under the parent's lock.
-    siblings: UnsafeCell<Siblings>,
+    pub(super) children: UnsafeCell<Option<NonNull<Node>>>,
+    /// Under the lock of the one that lists it.
+    pub(super) siblings: UnsafeCell<Siblings>,
     /// The node that a cancel returns to when it is through with this one.
-    above: UnsafeCell<Option<NodeRef>>,
+    pub(super) above: UnsafeCell<Option<NodeRef>>,
+    /// Written once, before the reason is announced.
+    cause: UnsafeCell<Option<Cause>>,
 }
 
 /// What made a context.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Background,
     Todo,
     Cancel,
+    Deadline(Box<Deadline>),
+    Value(Box<dyn Carried>),
+    WithoutCancel,
+    /// Keeps something until no context below needs it.
+    Keeper(#[allow(dead_code, reason = "kept to be dropped")] Box<dyn Any + Send + Sync>),
+    /// Not a context: what is to run when its parent is done. That of whoever ends it.
+    AfterFunc(UnsafeCell<Option<Func>>),
+}
+
+pub(super) struct Deadline {
+    pub(super) at: Instant,
+    pub(super) cause: Option<Cause>,
+}
+
+pub(super) type Func = Box<dyn FnOnce() + Send>;
+
+/// A value of any type, with that one's name.
+pub(super) trait Carried: Any + Send + Sync {
+    fn name(&self) -> &'static str;
+}
+
+impl<V: Any + Send + Sync> Carried for V {
+    fn name(&self) -> &'static str {
+        type_name::<V>()
+    }
 }
 
 #[derive(Clone, Copy)]
-struct Siblings {
-    prev: Option<NonNull<Node>>,
-    next: Option<NonNull<Node>>,
-    linked: bool,
+pub(super) struct Siblings {
+    pub(super) prev: Option<NonNull<Node>>,
+    pub(super) next: Option<NonNull<Node>>,
+    pub(super) linked: bool,
 }
 
 /// A counted reference to a node.
 pub(super) struct NodeRef(NonNull<Node>);
 
 // SAFETY: the fields that change are atomic, or touched by one thread at a
-// time as the module says; the others are `Send` and `Sync`.
+// time as the module says; the others are `Send` and `Sync`. A function that is to run is
+// `Send`, and taken by one thread.
 unsafe impl Send for NodeRef {}
 // SAFETY: as above.
 unsafe impl Sync for NodeRef {}
@@ -74,26 +111,36 @@ unsafe impl Sync for NodeRef {}
 impl NodeRef {
     /// A context that is never done.
     pub(super) fn root(kind: Kind) -> NodeRef {
-        NodeRef::new(kind, None)
+        NodeRef::new(kind, None, 1)
     }
 
-    /// A context below `parent`: done when that is, or when it is cancelled.
-    pub(super) fn child(parent: &NodeRef) -> NodeRef {
-        let child = NodeRef::new(Kind::Cancel, Some(parent.clone()));
-        if let Some(reason) = parent.adopt(&child) {
-            child.cancel(reason);
-        }
-        child
+    /// A context below `parent` that cannot be cancelled by itself.
+    pub(super) fn below(parent: &NodeRef, kind: Kind) -> NodeRef {
+        NodeRef::new(kind, Some(parent.clone()), 1)
     }
 
-    fn new(kind: Kind, parent: Option<NodeRef>) -> NodeRef {
-        NodeRef(NonNull::from(Box::leak(Box::new(Node {
-            references: AtomicUsize::new(1),
+    /// A node below `parent` that is not linked yet. `references` is how many the caller
+    /// makes of the one that is returned.
+    pub(super) fn new(kind: Kind, parent: Option<NodeRef>, references: usize) -> NodeRef {
+        let (above, timed) = match (&kind, &parent) {
+            (Kind::WithoutCancel, _) | (_, None) => (None, None),
+            (_, Some(parent)) => (parent.canceller, parent.timed),
+        };
+        // The guard, and the node that lists it; a deadline is one more.
+        let sources = match kind {
+            Kind::Deadline(_) => 3,
+            _ => 2,
+        };
+        let node = NonNull::from(Box::leak(Box::new(Node {
+            references: AtomicUsize::new(references),
             status: Status::open(),
-            done: Receiver::without_sender(),
             kind,
-            parent,
+            sources: AtomicUsize::new(sources),
             lock: RawLock::new(),
+            done: UnsafeCell::new(None),
+            parent,
+            canceller: above,
+            timed,
             children: UnsafeCell::new(None),
             siblings: UnsafeCell::new(Siblings {
                 prev: None,
@@ -101,37 +148,28 @@ impl NodeRef {
                 linked: false,
             }),
             above: UnsafeCell::new(None),
-        }))))
+            cause: UnsafeCell::new(None),
+        })));
+        // SAFETY: nobody else knows the node.
+        let fields = unsafe { &mut *node.as_ptr() };
+        if matches!(fields.kind, Kind::Cancel | Kind::Deadline(_)) {
+            fields.canceller = Some(node);
+        }
+        if matches!(fields.kind, Kind::Deadline(_)) {
+            fields.timed = Some(node);
+        }
+        NodeRef(node)
     }
 
-    /// Cancels this context and all below it, unless that has happened. Returns
-    /// whether this call did.
-    pub(super) fn cancel(&self, reason: ContextError) -> bool {
-        if !self.end(reason) {
-            return false;
-        }
-        if let Some(parent) = &self.parent {
-            parent.disown(self.0);
-        }
-        let mut node = self.clone();
-        loop {
-            let next = match node.take_child() {
-                // One that somebody else has cancelled is theirs to deal with.
-                Some(child) if !child.end(reason) => continue,
-                Some(child) => {
-                    let above = mem::replace(&mut node, child);
-                    // SAFETY: `end` was won here, so `above` is this call's.
-                    node.above.with_mut(|field| unsafe { *field = Some(above) });
-                    continue;
-                }
-                // SAFETY: `end` was won by this call for all nodes on the way.
-                None => node.above.with_mut(|field| unsafe { (*field).take() }),
-            };
-            match next {
-                Some(above) => node = above,
-                None => return true,
-            }
-        }
+    pub(super) fn pointer(&self) -> NonNull<Node> {
+        self.0
+    }
+
+    /// # Safety
+    ///
+    /// The caller gives up a reference that was counted.
+    pub(super) unsafe fn counted(node: NonNull<Node>) -> NodeRef {
+        NodeRef(node)
     }
 
     /// A reference to a node that may be about to be freed; none if it is.
@@ -139,7 +177,7 @@ impl NodeRef {
     /// # Safety
     ///
     /// The node's memory is valid.
-    unsafe fn revive(node: NonNull<Node>) -> Option<NodeRef> {
+    pub(super) unsafe fn revive(node: NonNull<Node>) -> Option<NodeRef> {
         // SAFETY: the caller's contract.
         let references = unsafe { &node.as_ref().references };
         // Relaxed: what the node holds was seen through the parent's lock.
@@ -153,19 +191,66 @@ impl NodeRef {
 }
 
 impl Node {
-    pub(super) fn done(&self) -> &Receiver<()> {
-        &self.done
+    pub(super) fn parent(&self) -> Option<&Node> {
+        self.parent.as_deref()
     }
 
-    pub(super) fn kind(&self) -> Kind {
-        self.kind
+    /// The node that says whether this context is done; none if it never is.
+    pub(super) fn canceller(&self) -> Option<&Node> {
+        // SAFETY: it is this node, or one that this one keeps by way of its parents.
+        self.canceller.map(|node| unsafe { node.as_ref() })
     }
 
-    /// Why the context is done. When this says a reason, the done channel is
-    /// closed.
+    /// The node that lists this one, if it is one that is listed.
+    pub(super) fn lister(&self) -> Option<&Node> {
+        match self.kind {
+            Kind::Cancel | Kind::Deadline(_) | Kind::AfterFunc(_) => self.parent()?.canceller(),
+            _ => None,
+        }
+    }
+
+    /// The node whose deadline this one has to keep.
+    pub(super) fn timed(&self) -> Option<&Node> {
+        // SAFETY: as in `canceller`.
+        self.timed.map(|node| unsafe { node.as_ref() })
+    }
+
+    pub(super) fn own_deadline(&self) -> Option<&Deadline> {
+        match &self.kind {
+            Kind::Deadline(deadline) => Some(deadline),
+            _ => None,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let deadline = self.timed()?.own_deadline();
+        deadline.map(|deadline| deadline.at)
+    }
+
+    /// Whether the time is over, also if nobody has noticed.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.deadline().is_some_and(|at| at <= time::now())
+    }
+
+    /// A value of this type, the one that was added last.
+    pub(super) fn value<V: Any>(&self) -> Option<&V> {
+        let mut node = Some(self);
+        while let Some(Node { kind, parent, .. }) = node {
+            if let Kind::Value(value) = kind
+                && let Some(value) = (&**value as &dyn Any).downcast_ref()
+            {
+                return Some(value);
+            }
+            node = parent.as_deref();
+        }
+        None
+    }
+
+    /// Of a canceller: why it is done. When this says a reason, the done channel is closed.
     pub(super) fn reason(&self) -> Option<ContextError> {
         match self.status.look() {
-            Look::Open => None,
+            Look::Open if self.is_overdue() => Some(self.expire()),
+            Look::Open | Look::Doomed => None,
             Look::Settled(reason) => Some(reason),
             Look::Announced(reason) => {
                 self.close_done();
@@ -174,124 +259,78 @@ impl Node {
         }
     }
 
-    /// Ends this one context; true for the one call that does.
-    fn end(&self, reason: ContextError) -> bool {
-        let ends = self.status.announce(reason);
-        if ends {
-            self.close_done();
-        }
-        ends
-    }
-
-    fn close_done(&self) {
-        self.done.close_as_owner();
-        self.status.settle();
-    }
-
-    /// Whether children have to be told of a cancel.
-    fn lists_children(&self) -> bool {
-        self.kind == Kind::Cancel
-    }
-
-    /// Links a new node as a child, unless this one has ended: then the child
-    /// has to end for the same reason.
-    fn adopt(&self, child: &NodeRef) -> Option<ContextError> {
-        if !self.lists_children() {
+    /// Why it has ended, of one that has.
+    pub(super) fn ending(&self) -> Option<Ending> {
+        let (Look::Announced(reason) | Look::Settled(reason)) = self.status.look() else {
             return None;
+        };
+        // SAFETY: it was written before the reason was announced, and is not any more.
+        let cause = self.cause.with(|cause| unsafe { (*cause).clone() });
+        Some(Ending { reason, cause })
+    }
+
+    /// Under the lock: sets the reason and the cause, for the first who does so. What is
+    /// returned is to be dropped without the lock.
+    pub(super) fn announce(&self, ending: Ending) -> Result<(), Ending> {
+        if !matches!(self.status.look(), Look::Open) {
+            return Err(ending);
         }
-        self.locked(|children| {
-            if let Look::Announced(reason) | Look::Settled(reason) = self.status.look() {
-                return Some(reason);
+        // SAFETY: nobody reads it before the reason is announced, and nobody else announces
+        // one: the lock is held.
+        self.cause
+            .with_mut(|cause| unsafe { *cause = ending.cause });
+        let announced = self.status.announce(ending.reason);
+        debug_assert!(announced, "the lock is held");
+        Ok(())
+    }
+
+    /// What says that this context is done: made when somebody asks for it.
+    pub(super) fn done(&self) -> &Receiver<()> {
+        let node = self.canceller().unwrap_or(self);
+        if !node.status.has_done() {
+            node.make_done();
+        }
+        // SAFETY: it is there, as the status says, and is not touched until the node goes.
+        let done = node.done.with(|done| unsafe { (*done).as_ref() });
+        done.expect("it was made before the status says so")
+    }
+
+    #[cold]
+    fn make_done(&self) {
+        let mut done = Some(match (self.canceller, self.deadline()) {
+            (None, _) => Receiver::never(),
+            (_, None) => Receiver::without_sender(),
+            (_, Some(deadline)) => Receiver::expiring(deadline),
+        });
+        let mut is_closed = false;
+        loop {
+            // Closed before anybody sees it: who was told a reason may come first.
+            if let (false, true, Some(done)) = (is_closed, self.status.has_ended(), &done) {
+                is_closed = done.close_as_owner();
             }
-            let next = children.replace(child.0);
-            if let Some(next) = next {
-                // SAFETY: `next` is a child, and the lock is held.
-                unsafe { siblings_of(next, |siblings| siblings.prev = Some(child.0)) };
+            self.lock.lock();
+            let must_wait = self.status.has_ended() && !is_closed;
+            if !must_wait && !self.status.has_done() {
+                // SAFETY: nobody reads it before the status says that it is there, and
+                // nobody else writes it: the lock is held.
+                self.done.with_mut(|place| unsafe { *place = done.take() });
+                self.status.made_done();
             }
-            let links = Siblings {
-                prev: None,
-                next,
-                linked: true,
-            };
-            // SAFETY: the node becomes a child here, and the lock is held.
-            unsafe { siblings_of(child.0, |siblings| *siblings = links) };
-            None
-        })
-    }
-
-    /// Unlinks a child, unless a cancel has done so.
-    fn disown(&self, child: NonNull<Node>) {
-        if self.lists_children() {
-            // SAFETY: the lock is held, and it guards the links of a child.
-            self.locked(|children| unsafe { unlink(children, child) });
-        }
-    }
-
-    /// Unlinks some child that is not about to be freed.
-    fn take_child(&self) -> Option<NodeRef> {
-        self.locked(|children| {
-            while let Some(child) = *children {
-                // SAFETY: the lock is held. A listed child's memory is valid:
-                // it is not freed before it has unlinked itself, under this
-                // lock. Freeing unlinks it again, which then does nothing.
-                unsafe {
-                    unlink(children, child);
-                    if let Some(child) = NodeRef::revive(child) {
-                        return Some(child);
-                    }
-                }
+            let has_done = self.status.has_done();
+            // SAFETY: it was taken above.
+            unsafe { self.lock.unlock() };
+            if has_done {
+                return;
             }
-            None
-        })
+        }
     }
 
-    /// Runs `f`, which changes links and nothing else, under the lock.
-    fn locked<R>(&self, f: impl FnOnce(&mut Option<NonNull<Node>>) -> R) -> R {
-        self.lock.lock();
-        // SAFETY: the lock is held, so the list is this thread's alone.
-        let result = self
-            .children
-            .with_mut(|children| f(unsafe { &mut *children }));
-        // SAFETY: it was taken above.
-        unsafe { self.lock.unlock() };
-        result
-    }
-}
-
-/// # Safety
-///
-/// The node is a child of one whose lock is held, or becomes one.
-unsafe fn siblings_of<R>(node: NonNull<Node>, f: impl FnOnce(&mut Siblings) -> R) -> R {
-    // SAFETY: a listed child is valid, and its links are the lock holder's.
-    unsafe {
-        node.as_ref()
-            .siblings
-            .with_mut(|siblings| f(&mut *siblings))
-    }
-}
-
-/// Takes a child out of the list, if it is there.
-///
-/// # Safety
-///
-/// `children` is a node's list, whose lock is held, and `child` is valid and
-/// was made below that node.
-unsafe fn unlink(children: &mut Option<NonNull<Node>>, child: NonNull<Node>) {
-    // SAFETY: the child's links and those of its siblings, which are listed and
-    // hence valid, are the lock holder's.
-    unsafe {
-        let links = siblings_of(child, |siblings| *siblings);
-        if !links.linked {
-            return;
+    /// After the reason was announced: closes the done channel, if there is one.
+    pub(super) fn close_done(&self) {
+        if self.status.has_done() {
+            self.done().close_as_owner();
         }
-        match links.prev {
-            Some(prev) => siblings_of(prev, |siblings| siblings.next = links.next),
-            None => *children = links.next,
-        }
-        if let Some(next) = links.next {
-            siblings_of(next, |siblings| siblings.prev = links.prev);
-        }
-        siblings_of(child, |siblings| siblings.linked = false);
+        self.status.settle();
     }
 }
 
@@ -347,11 +386,19 @@ impl Drop for NodeRef {
 /// The reference count has reached zero.
 unsafe fn free(node: NonNull<Node>) -> Option<NodeRef> {
     // SAFETY: nobody frees it but this call.
-    if let Some(parent) = unsafe { &node.as_ref().parent } {
-        parent.disown(node);
+    let listed = unsafe { node.as_ref() };
+    // One that has ended was unlinked before.
+    if matches!(listed.status.look(), Look::Open)
+        && let Some(lister) = listed.lister()
+    {
+        drop(lister.disown(node));
     }
     // SAFETY: it came from a box. There is no reference, and no list leads here
     // any more: whoever looked did so under the parent's lock, before `disown`.
     let mut node = unsafe { Box::from_raw(node.as_ptr()) };
-    node.parent.take()
+    let parent = node.parent.take();
+    // Foreign code: destructors of values and causes. If one panics, the unwinding goes on
+    // with the parent.
+    drop(node);
+    parent
 }

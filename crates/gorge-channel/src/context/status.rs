@@ -2,13 +2,18 @@
 //!
 //! | from → to | by | then |
 //! | --- | --- | --- |
-//! | open → announced, with the reason | the first `announce` | it closes the done channel |
-//! | announced → settled | anybody, once the channel is closed | |
+//! | open → announced, with the reason | the first `announce` | it closes the done channel, if there is one |
+//! | announced → settled | anybody, once that is closed | |
+//! | open → doomed | the last that could have cancelled it | nothing ever changes |
+//!
+//! Beside that, a flag says that the done channel has been made. It is set, and the
+//! reason announced, under the node's lock; all else needs none.
 //!
 //! The reason is there before the channel is closed, so whoever finds the
 //! channel closed finds a reason. Whoever finds a reason that is announced only
 //! closes the channel itself before it tells anybody: so a reason that was told
-//! means a closed channel.
+//! means a closed channel. If there is no channel yet, it will be closed when it is
+//! first seen.
 
 use super::ContextError;
 use gorge_runtime::primitive::atomic::{AtomicU8, Ordering};
@@ -16,7 +21,10 @@ use gorge_runtime::primitive::atomic::{AtomicU8, Ordering};
 const OPEN: u8 = 0;
 const CANCELED: u8 = 1;
 const DEADLINE_EXCEEDED: u8 = 2;
+const DOOMED: u8 = 3;
+const STATE: u8 = 3;
 const SETTLED: u8 = 4;
+const HAS_DONE: u8 = 8;
 
 pub(super) struct Status(AtomicU8);
 
@@ -24,6 +32,8 @@ pub(super) struct Status(AtomicU8);
 #[must_use]
 pub(super) enum Look {
     Open,
+    /// Nothing will ever cancel it.
+    Doomed,
     /// Close the done channel, [settle](Status::settle), then tell the reason.
     Announced(ContextError),
     Settled(ContextError),
@@ -34,21 +44,32 @@ impl Status {
         Status(AtomicU8::new(OPEN))
     }
 
-    /// Sets the reason. True for the one call that does, which must close the
-    /// done channel and [settle](Self::settle).
+    /// Under the lock: sets the reason. True for the one call that does, which must
+    /// close the done channel and [settle](Self::settle).
     pub(super) fn announce(&self, reason: ContextError) -> bool {
-        let reason = match reason {
+        self.leave_open(match reason {
             ContextError::Canceled => CANCELED,
             ContextError::DeadlineExceeded => DEADLINE_EXCEEDED,
-        };
-        // Release: pairs with the Acquire of `look`, so that what was done
-        // before the cancel is seen by whoever sees the reason.
-        self.0
-            .compare_exchange(OPEN, reason, Ordering::Release, Ordering::Relaxed)
-            .is_ok()
+        })
     }
 
-    /// The done channel is closed.
+    /// Under the lock: nothing will ever cancel it.
+    pub(super) fn doom(&self) -> bool {
+        self.leave_open(DOOMED)
+    }
+
+    fn leave_open(&self, state: u8) -> bool {
+        // Under the lock, so nobody else leaves the state between the two.
+        let is_open = self.0.load(Ordering::Relaxed) & STATE == OPEN;
+        if is_open {
+            // Release: pairs with the Acquire of `look`, so that what was done
+            // before the cancel, and the cause, is seen by whoever sees the reason.
+            self.0.fetch_or(state, Ordering::Release);
+        }
+        is_open
+    }
+
+    /// The done channel is closed, or there is none.
     pub(super) fn settle(&self) {
         // Release: pairs with the Acquire of `look`: the channel is closed for
         // whoever sees the flag. A read-modify-write, so that it continues the
@@ -59,8 +80,9 @@ impl Status {
     pub(super) fn look(&self) -> Look {
         // Acquire: pairs with `announce` and `settle`.
         let status = self.0.load(Ordering::Acquire);
-        let reason = match status & !SETTLED {
+        let reason = match status & STATE {
             OPEN => return Look::Open,
+            DOOMED => return Look::Doomed,
             CANCELED => ContextError::Canceled,
             _ => ContextError::DeadlineExceeded,
         };
@@ -69,5 +91,22 @@ impl Status {
         } else {
             Look::Announced(reason)
         }
+    }
+
+    /// Whether a reason was announced.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.look(), Look::Announced(_) | Look::Settled(_))
+    }
+
+    /// Whether the done channel has been made.
+    pub(super) fn has_done(&self) -> bool {
+        // Acquire: pairs with `made_done`: the channel is there.
+        self.0.load(Ordering::Acquire) & HAS_DONE != 0
+    }
+
+    /// Under the lock: the done channel has been made.
+    pub(super) fn made_done(&self) {
+        // Release: pairs with the Acquire of `has_done`.
+        self.0.fetch_or(HAS_DONE, Ordering::Release);
     }
 }

@@ -42,6 +42,11 @@ impl Clock {
         self.origin.checked_add(Duration::from_nanos(now))
     }
 
+    /// When a virtual clock started; `None` when time is real.
+    pub(crate) fn virtual_origin(&self) -> Option<Instant> {
+        self.virtual_now.as_ref().map(|_| self.origin)
+    }
+
     /// Moves a virtual clock forward to `when`. False when time is real.
     pub(crate) fn jump_to(&self, when: u64) -> bool {
         let Some(now) = &self.virtual_now else {
