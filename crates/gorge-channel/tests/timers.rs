@@ -2,6 +2,9 @@
 //! What holds of them in real time: `select_timers`.
 #![cfg(not(gorge_loom))]
 
+mod common;
+
+use common::in_virtual_time;
 use gorge_channel::{
     Receiver, RecvTimeoutError, Select, TryRecvError, after, at, never, select, tick,
 };
@@ -10,14 +13,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const MS: Duration = Duration::from_millis(1);
-
-/// Runs a body in virtual time, in several orders of events.
-fn in_virtual_time(body: impl Fn() + Sync) {
-    for seed in 0..20 {
-        let builder = Runtime::builder().simulated(seed);
-        builder.build().expect("a runtime").run(&body);
-    }
-}
 
 #[test]
 fn a_timer_is_received_when_it_is_due_and_never_again() {

@@ -194,15 +194,10 @@ impl Context {
         cause: Option<error::Cause>,
     ) -> (Context, CancelGuard) {
         let kind = match at {
-            Some(at) if tree::is_first(&self.node, at) => {
-                Kind::Deadline(Box::new(Deadline { at, cause }))
-            }
+            Some(at) if tree::is_first(&self.node, at) => Kind::Deadline(Deadline { at, cause }),
             _ => Kind::Cancel,
         };
-        let derived = self.derive(kind);
-        // What has passed already is told to nobody later than now.
-        _ = derived.0.err();
-        derived
+        self.derive(kind)
     }
 
     /// Derives a context that carries a value, found by its type: [`value`](Context::value).

@@ -64,7 +64,7 @@ pub(super) enum Kind {
     Background,
     Todo,
     Cancel,
-    Deadline(Box<Deadline>),
+    Deadline(Deadline),
     Value(Box<dyn Carried>),
     WithoutCancel,
     /// Keeps something until no context below needs it.
@@ -325,12 +325,12 @@ impl Node {
         }
     }
 
-    /// After the reason was announced: closes the done channel, if there is one.
+    /// Closes the done channel, if a reason was announced while there was one.
     pub(super) fn close_done(&self) {
-        if self.status.has_done() {
+        if let Look::Announced(_) = self.status.look() {
             self.done().close_as_owner();
+            self.status.settle();
         }
-        self.status.settle();
     }
 }
 

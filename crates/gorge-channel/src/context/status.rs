@@ -2,7 +2,8 @@
 //!
 //! | from → to | by | then |
 //! | --- | --- | --- |
-//! | open → announced, with the reason | the first `announce` | it closes the done channel, if there is one |
+//! | open → settled, with the reason | the first `announce`, if there is no done channel yet | |
+//! | open → announced, with the reason | the first `announce`, if there is one | it closes that |
 //! | announced → settled | anybody, once that is closed | |
 //! | open → doomed | the last that could have cancelled it | nothing ever changes |
 //!
@@ -45,7 +46,7 @@ impl Status {
     }
 
     /// Under the lock: sets the reason. True for the one call that does, which must
-    /// close the done channel and [settle](Self::settle).
+    /// close the done channel and [settle](Self::settle), if there is one.
     pub(super) fn announce(&self, reason: ContextError) -> bool {
         self.leave_open(match reason {
             ContextError::Canceled => CANCELED,
@@ -59,12 +60,17 @@ impl Status {
     }
 
     fn leave_open(&self, state: u8) -> bool {
-        // Under the lock, so nobody else leaves the state between the two.
-        let is_open = self.0.load(Ordering::Relaxed) & STATE == OPEN;
+        // Under the lock, and nobody settles what is open: so nobody else writes.
+        let before = self.0.load(Ordering::Relaxed);
+        let is_open = before & STATE == OPEN;
         if is_open {
+            let settled = match before & HAS_DONE {
+                0 => SETTLED,
+                _ => 0,
+            };
             // Release: pairs with the Acquire of `look`, so that what was done
             // before the cancel, and the cause, is seen by whoever sees the reason.
-            self.0.fetch_or(state, Ordering::Release);
+            self.0.store(before | state | settled, Ordering::Release);
         }
         is_open
     }

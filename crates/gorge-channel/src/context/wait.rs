@@ -152,7 +152,6 @@ impl Context {
     /// let error = context.run(|| receiver.recv()).unwrap_err();
     /// assert!(error.is_timeout());
     /// ```
-    #[track_caller]
     pub fn run<F, T>(&self, f: F) -> Result<T, ContextError>
     where
         F: FnOnce() -> T + Send,

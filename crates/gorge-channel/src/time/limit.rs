@@ -56,7 +56,6 @@ impl From<Elapsed> for std::io::Error {
 /// let late = timeout(Duration::from_millis(1), || time::sleep(Duration::from_secs(60)));
 /// assert_eq!(late, Err(Elapsed));
 /// ```
-#[track_caller]
 pub fn timeout<F, T>(duration: Duration, f: F) -> Result<T, Elapsed>
 where
     F: FnOnce() -> T + Send,
@@ -77,7 +76,6 @@ pub(crate) enum Outcome<T> {
 }
 
 /// Runs a function until a channel, which carries no values, is closed.
-#[track_caller]
 pub(crate) fn run_until<F, T>(over: &Receiver<()>, f: F) -> Outcome<T>
 where
     F: FnOnce() -> T + Send,

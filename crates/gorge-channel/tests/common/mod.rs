@@ -102,6 +102,17 @@ pub fn build(builder: Builder, migrating: bool) -> Runtime {
     builder.build().expect("a runtime")
 }
 
+/// Runs a body in virtual time, in several orders of events.
+pub fn in_virtual_time(body: impl Fn() + Sync) {
+    for seed in 0..20 {
+        let run = || build(Runtime::builder().simulated(seed), seed % 2 == 1).run(&body);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
+            eprintln!("with seed {seed}");
+            resume_unwind(panic);
+        }
+    }
+}
+
 impl Setting {
     /// Runs parties that may borrow, and waits for them.
     pub fn scope<'env, R>(self, body: impl for<'scope> FnOnce(&Scope<'scope, 'env>) -> R) -> R {
