@@ -8,8 +8,10 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 pub(crate) struct Timer<T> {
-    /// When the next value comes; none if there will be none.
+    /// When the next value comes; none if there will be none, or beyond all time.
     due: Option<Instant>,
+    /// It has been set, and not stopped, nor received unless there is a next one.
+    is_set: bool,
     /// How long after that the one after it does; none if there is one alone.
     period: Option<Duration>,
     /// Makes the value of the time at which it was due.
@@ -21,6 +23,7 @@ impl<T> Timer<T> {
     pub(crate) fn once(due: Option<Instant>, make: fn(Instant) -> T) -> Timer<T> {
         Timer {
             due,
+            is_set: true,
             period: None,
             make,
         }
@@ -34,20 +37,23 @@ impl<T> Timer<T> {
     ) -> Timer<T> {
         Timer {
             due,
+            is_set: true,
             period: Some(period),
             make,
         }
     }
 
     /// Sets when the next value comes, and how long after that the one after it does.
-    /// Returns when it would have come.
-    pub(crate) fn set(
-        &mut self,
-        due: Option<Instant>,
-        period: Option<Duration>,
-    ) -> Option<Instant> {
-        self.period = period;
-        mem::replace(&mut self.due, due)
+    /// Returns whether it had been set before.
+    pub(crate) fn set(&mut self, due: Option<Instant>, period: Option<Duration>) -> bool {
+        (self.due, self.period) = (due, period);
+        mem::replace(&mut self.is_set, true)
+    }
+
+    /// There will be no value. Returns whether it had been set.
+    pub(crate) fn stop(&mut self) -> bool {
+        self.due = None;
+        mem::replace(&mut self.is_set, false)
     }
 
     pub(crate) fn due(&self) -> Option<Instant> {
@@ -68,6 +74,7 @@ impl<T> Timer<T> {
             return None;
         }
         self.due = self.period.and_then(|period| next(due, period, now));
+        self.is_set = self.period.is_some();
         Some((self.make)(due))
     }
 }

@@ -67,7 +67,7 @@ impl Ticker {
     /// Stops it: no tick comes any more, also none that was due. The channel stays open: who
     /// waits for it waits on, until the ticker is [set anew](Ticker::reset).
     pub fn stop(&self) {
-        self.channel.chan().set_timer(None, None);
+        self.channel.chan().stop_timer();
     }
 
     /// Sets it anew: the next tick comes in `period` from now, and one every `period` from

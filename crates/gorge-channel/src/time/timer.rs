@@ -70,7 +70,7 @@ impl Timer {
     /// channel stays open: who waits for it waits on, until the timer is
     /// [set anew](Timer::reset).
     pub fn stop(&self) -> bool {
-        self.channel.chan().set_timer(None, None)
+        self.channel.chan().stop_timer()
     }
 
     /// Sets it anew: it is due in `duration` from now, whatever it was before, and whoever
