@@ -20,7 +20,6 @@
 mod attempt;
 mod head;
 mod rendezvous;
-#[cfg(not(gorge_loom))]
 mod retime;
 
 pub(crate) use attempt::{Past, ReceiveStop, SendStop};

@@ -17,7 +17,6 @@ mod place;
 mod promise;
 mod receiver;
 mod sender;
-#[cfg(not(gorge_loom))]
 pub mod time;
 mod timers;
 mod waiter;

@@ -15,6 +15,8 @@
     reason = "a deadline is needed, but never compared"
 )]
 
+#[path = "loom/context.rs"]
+mod context;
 #[path = "loom/futures.rs"]
 mod futures;
 #[path = "loom/order.rs"]
@@ -22,7 +24,6 @@ mod order;
 #[path = "loom/select.rs"]
 mod select;
 
-use gorge_channel::context::{self, ContextError};
 use gorge_channel::{
     Receiver, RecvError, RecvTimeoutError, SendError, SendTimeoutError, Sender, TryRecvError,
     TrySendError, bounded, unbounded,
@@ -313,45 +314,5 @@ fn a_timeout_meets_a_close() {
         receiver.close();
         writer.join().unwrap();
         assert_drops(&drops, 1);
-    });
-}
-
-#[test]
-fn a_child_made_during_a_cancel_is_cancelled() {
-    loom::model(|| {
-        let (parent, guard) = context::background().with_cancel();
-        let canceller = thread::spawn(move || guard.cancel());
-        let (child, child_guard) = parent.with_cancel();
-        canceller.join().unwrap();
-        assert_eq!(child.err(), Some(ContextError::Canceled));
-        assert!(child.done().is_closed());
-        drop(child_guard);
-    });
-}
-
-#[test]
-fn a_child_dropped_during_a_cancel_is_freed_once() {
-    loom::model(|| {
-        let (parent, guard) = context::background().with_cancel();
-        let (child, child_guard) = parent.with_cancel();
-        child_guard.forget();
-        let canceller = thread::spawn(move || guard.cancel());
-        drop(child);
-        canceller.join().unwrap();
-        assert_eq!(parent.err(), Some(ContextError::Canceled));
-    });
-}
-
-#[test]
-fn an_error_means_that_done_is_closed() {
-    loom::model(|| {
-        let (context, guard) = context::background().with_cancel();
-        let canceller = thread::spawn(move || guard.cancel());
-        if context.err().is_some() {
-            assert!(context.done().is_closed());
-        } else if context.done().is_closed() {
-            assert!(context.err().is_some());
-        }
-        canceller.join().unwrap();
     });
 }

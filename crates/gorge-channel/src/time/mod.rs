@@ -33,14 +33,19 @@
 //! assert!(count <= 20);
 //! ```
 
+#[cfg(not(gorge_loom))]
 mod func;
+#[cfg(not(gorge_loom))]
 mod limit;
 mod ticker;
 mod timer;
 
+#[cfg(not(gorge_loom))]
 pub use func::{FuncTimer, after_func};
 pub use gorge_runtime::time::*;
+#[cfg(not(gorge_loom))]
 pub use limit::{Elapsed, timeout};
+#[cfg(not(gorge_loom))]
 pub(crate) use limit::{Outcome, run_until};
 pub use ticker::{Ticker, interval};
 pub use timer::Timer;
