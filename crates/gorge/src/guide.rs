@@ -2,6 +2,10 @@
 
 #![doc = include_str!("../../../docs/guide.md")]
 
+mod context {
+    #![doc = include_str!("../../../docs/context.md")]
+}
+
 mod locks {
     #![doc = include_str!("../../../docs/locks.md")]
 }
