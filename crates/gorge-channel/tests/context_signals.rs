@@ -16,10 +16,10 @@ use std::time::Duration;
 
 const SIGNAL: i32 = libc::SIGUSR1;
 
-/// Sends this process a signal.
+/// Sends this process a signal, on this thread: it has been handled when this returns.
 fn raise(signal: i32) {
-    // SAFETY: sends a signal to this process.
-    let result = unsafe { libc::kill(libc::getpid(), signal) };
+    // SAFETY: sends a signal to this thread.
+    let result = unsafe { libc::raise(signal) };
     assert_eq!(result, 0);
 }
 
