@@ -402,7 +402,7 @@ unsafe fn unlink(children: &mut Option<NonNull<Node>>, child: NonNull<Node>) -> 
     true
 }
 
-/// A deadline that comes before that of `parent`, if the clock knows it.
+/// Whether a deadline is that of a context below `parent`: not if `parent` ends before.
 pub(super) fn is_first(parent: &Node, at: Instant) -> bool {
     parent.deadline().is_none_or(|earlier| at <= earlier)
 }
