@@ -18,14 +18,14 @@
 //! file.
 
 mod attempt;
+mod clock;
 mod head;
 mod rendezvous;
-mod retime;
 
 pub(crate) use attempt::{Past, ReceiveStop, SendStop};
 pub(crate) use head::{Head, Traits};
 
-use crate::buffer::{Block, Blocks, Buffer, Ring, Timer};
+use crate::buffer::{Block, Blocks, Buffer, Ring};
 use crate::error::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 use crate::futures::Returned;
 use crate::waiter::{ClaimedAll, WaitList};
@@ -95,16 +95,6 @@ impl<T> Chan<T> {
             None => Buffer::Blocks(Blocks::new()),
         };
         Chan::with_buffer(buffer, capacity, Kind::Senders)
-    }
-
-    /// A channel whose one value at a time comes when it is due.
-    pub(crate) fn timed(timer: Timer<T>) -> Chan<T> {
-        Chan::with_buffer(Buffer::Timer(timer), Some(1), Kind::Timer)
-    }
-
-    /// A channel without values, which is as good as closed at `due`.
-    pub(crate) fn expiring(due: Instant) -> Chan<T> {
-        Chan::with_buffer(Buffer::Expiry(due), Some(0), Kind::Timer)
     }
 
     /// A channel without values and without an end.
@@ -421,11 +411,6 @@ impl<'a, T> Locked<'a, T> {
             true => &mut self.senders,
             false => &mut self.receivers,
         }
-    }
-
-    /// Whether nothing can be sent any more: it was closed, or its time is over.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.closed || self.buffer.has_expired()
     }
 
     /// Keeps the lock held, for somebody else to release.

@@ -1,18 +1,29 @@
-//! Setting a channel of the clock anew.
+//! Channels of the clock: their values, or their end, come when it is time.
+//!
+//! Nobody is woken for that. Who waits does so until the time that was set when it began, or
+//! until its own deadline, and then looks again. So if another time is set, those that wait
+//! are told only if it is earlier.
 
-use super::{Chan, Locked};
+use super::{Chan, Kind, Locked};
 use crate::buffer::{Buffer, Timer};
 use crate::waiter::ClaimedAll;
 use gorge_runtime::park::Outcome;
 use std::time::{Duration, Instant};
 
 impl<T> Chan<T> {
+    /// A channel whose one value at a time comes when it is due.
+    pub(crate) fn timed(timer: Timer<T>) -> Chan<T> {
+        Chan::with_buffer(Buffer::Timer(timer), Some(1), Kind::Timer)
+    }
+
+    /// A channel without values, which is as good as closed at `due`.
+    pub(crate) fn expiring(due: Instant) -> Chan<T> {
+        Chan::with_buffer(Buffer::Expiry(due), Some(0), Kind::Timer)
+    }
+
     /// Sets when the next value comes, and how long after that the one after it does. What
     /// was due and not received is gone. Returns whether it had been set before, and what
     /// came of that had not been received.
-    ///
-    /// Whoever waits does so until the time that was set when it began, or until its own
-    /// deadline, and then looks again. If the new time is earlier, it has to look at once.
     pub(crate) fn set_timer(&self, due: Option<Instant>, period: Option<Duration>) -> bool {
         let mut woken = ClaimedAll::default();
         let mut locked = self.lock();
@@ -34,6 +45,11 @@ impl<T> Chan<T> {
 }
 
 impl<T> Locked<'_, T> {
+    /// Whether nothing can be sent any more: it was closed, or its time is over.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.closed || self.buffer.has_expired()
+    }
+
     fn timer(&mut self) -> &mut Timer<T> {
         match &mut self.buffer {
             Buffer::Timer(timer) => timer,
