@@ -2,6 +2,10 @@
 
 #![doc = include_str!("../../../docs/guide.md")]
 
+mod channels {
+    #![doc = include_str!("../../../docs/channels.md")]
+}
+
 mod context {
     #![doc = include_str!("../../../docs/context.md")]
 }
