@@ -82,7 +82,7 @@ where
         return f();
     }
     check_may_park();
-    preempt::point();
+    preempt::point_at("block");
     let Some(machine) = current::machine_in_goroutine() else {
         unreachable!("still on a goroutine")
     };

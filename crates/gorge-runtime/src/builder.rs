@@ -9,6 +9,7 @@ use crate::monitor::{self, TraceOptions};
 use crate::panics::{self, PanicPolicy};
 use crate::runtime::Runtime;
 use crate::scheduler::{Config, Shared};
+use crate::sim::Plan;
 use crate::traceback::Traceback;
 use gorge_coroutine::stack::DEFAULT_RESERVE;
 use std::env;
@@ -237,7 +238,7 @@ impl Builder {
             max_procs,
             max_threads: self.max_threads,
             time_slice: self.time_slice,
-            simulated: self.simulated,
+            plan: self.simulated.then_some(Plan::OPEN),
             records_events: self.records_events,
             deadlock_detection: self.deadlock_detection,
             stack_reserve: self.stack_reserve,
@@ -254,7 +255,7 @@ impl Builder {
         if self.track_locks {
             locks::track();
         }
-        let simulated = config.simulated;
+        let simulated = config.is_simulated();
         let shared = Shared::new(config)?;
         let mut runtime = Runtime::from_parts(Arc::clone(&shared), None);
         if self.dump_on_sigquit {

@@ -51,6 +51,8 @@ mod scheduler;
 #[cfg(not(gorge_loom))]
 mod shutdown;
 #[cfg(not(gorge_loom))]
+pub mod sim;
+#[cfg(not(gorge_loom))]
 pub mod stack;
 pub mod time;
 #[cfg(not(gorge_loom))]

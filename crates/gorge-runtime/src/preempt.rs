@@ -28,7 +28,7 @@
 #[cfg(not(gorge_loom))]
 #[inline]
 pub fn checkpoint() {
-    point();
+    point_at("checkpoint");
     if crate::cancel::is_pending() {
         crate::cancel::deliver();
     }
@@ -42,28 +42,47 @@ pub fn checkpoint() {
 /// May deliver a cancel.
 #[inline(always)]
 pub fn point() {
+    point_at("operation");
+}
+
+/// As [`point`], with what a simulation's trace calls the operation.
+#[inline(always)]
+pub fn point_at(_operation: &'static str) {
     #[cfg(not(gorge_loom))]
     if crate::scheduler::preempt::is_anything_requested() {
-        answer(true);
+        answer(true, _operation);
     }
 }
 
 /// As [`point`], for an operation that never delivers a cancel.
 #[inline(always)]
 pub fn point_without_cancel() {
+    point_at_without_cancel("operation");
+}
+
+/// As [`point_at`], for an operation that never delivers a cancel.
+#[inline(always)]
+pub fn point_at_without_cancel(_operation: &'static str) {
     #[cfg(not(gorge_loom))]
     if crate::scheduler::preempt::is_anything_requested() {
-        answer(false);
+        answer(false, _operation);
     }
 }
 
+/// As long as it is there, operations come here where a machine is simulated.
+#[cfg(not(gorge_loom))]
+pub(crate) use crate::scheduler::preempt::listen;
+
 #[cfg(not(gorge_loom))]
 #[cold]
-fn answer(delivers: bool) {
+fn answer(delivers: bool, operation: &'static str) {
     use crate::scheduler::current;
     let Some(machine) = current::machine_in_goroutine() else {
         return;
     };
+    if let Some(world) = machine.closed_world() {
+        return crate::sim::point(machine, world, delivers, operation);
+    }
     // While it unwinds, and where it must not park, a goroutine goes on.
     if !machine.is_asked() || crate::panics::is_panicking() || crate::goroutine::must_not_park() {
         return;

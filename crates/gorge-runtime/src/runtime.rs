@@ -14,6 +14,7 @@ use crate::panics;
 use crate::report::report;
 use crate::scheduler::{Shared, current};
 use crate::shutdown::ShutdownError;
+use crate::sim;
 use crate::trace::{Event, EventLog};
 use std::fmt;
 use std::ptr::NonNull;
@@ -101,7 +102,7 @@ impl Runtime {
     /// # Panics
     ///
     /// A panic of `f` continues here. If the runtime is shut down meanwhile,
-    /// `run` panics. If a deadlock is found, it panics with the report as its
+    /// and inside of a [simulation](crate::sim), `run` panics. If a deadlock is found, it panics with the report as its
     /// message; see [`try_run`](Runtime::try_run).
     ///
     /// # Cancellation
@@ -146,6 +147,11 @@ impl Runtime {
         T: Send,
     {
         check_may_park();
+        assert!(
+            !sim::is_simulated(),
+            "Runtime::run inside of a simulation, which cannot wait for another runtime: start \
+             goroutines with gorge::go"
+        );
         let lending = self.shared.begin_lending();
         // SAFETY: `join_lent` returns or unwinds only after the goroutine's end, so
         // what `f` and `T` borrow outlives it; nothing before it panics.

@@ -66,5 +66,8 @@ pub(crate) fn emit(machine: &Machine, event: impl FnOnce() -> Event) {
 
 #[cold]
 fn record(machine: &Machine, event: Event) {
+    if let Some(world) = machine.closed_world() {
+        world.note(event);
+    }
     machine.shared().emit(machine.number(), event);
 }

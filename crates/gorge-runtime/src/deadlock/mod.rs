@@ -107,7 +107,7 @@ impl Shared {
         if self.deadlocks.mode == DeadlockDetection::Off {
             return;
         }
-        if self.config.simulated {
+        if self.config.is_simulated() {
             // There, the machine itself looks before it sleeps.
             self.slots.iter().for_each(|slot| slot.parker.unpark());
         } else {

@@ -41,7 +41,7 @@ struct Contents {
 }
 
 impl DeadlockReport {
-    pub(super) fn take(shared: &Shared) -> DeadlockReport {
+    pub(crate) fn take(shared: &Shared) -> DeadlockReport {
         let has_frames = shared.config.traceback != Some(Traceback::None);
         let dump = GoroutineDump::take(shared, has_frames);
         let graph = Graph::of(shared, &dump);

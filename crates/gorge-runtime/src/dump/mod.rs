@@ -135,6 +135,13 @@ impl GoroutineDump {
         GoroutineDump { goroutines }
     }
 
+    /// Of no goroutine.
+    pub(crate) fn empty() -> GoroutineDump {
+        GoroutineDump {
+            goroutines: Vec::new(),
+        }
+    }
+
     /// Calls `f` with the state of each goroutine.
     pub(crate) fn for_each_state(shared: &Shared, mut f: impl FnMut(GoroutineState)) {
         shared.store.for_each(|g| {

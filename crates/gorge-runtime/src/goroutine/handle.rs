@@ -2,6 +2,7 @@
 
 use super::{G, GRef, store};
 use crate::park::{Claim, ENDED, Outcome, Owner, WANTS_UNPARK};
+use crate::preempt;
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::current;
 use std::fmt;
@@ -115,6 +116,7 @@ impl Goroutine {
     /// Lets the goroutine's current or next [`park`](fn@super::park) return.
     /// Does nothing once the goroutine has ended.
     pub fn unpark(&self) {
+        preempt::point_at_without_cancel("unpark");
         let g = match &self.0 {
             // SAFETY: this handle's reference keeps the G.
             Party::Goroutine(g) => unsafe { g.as_ref() },

@@ -24,6 +24,7 @@ use crate::error::JoinError;
 use crate::panics;
 use crate::park::{self, CancelMode, Outcome, Refused, SHIELD, Wait, WaitReason, Waiter};
 use crate::preempt;
+use crate::sim;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -126,7 +127,7 @@ impl<T> JoinHandle<T> {
     /// detached.
     pub fn join(mut self) -> Result<T, JoinError> {
         self.expect_result("join");
-        preempt::point();
+        preempt::point_at("join");
         drop(self.withdraw());
         if !self.wait(CancelMode::Deliver) {
             drop(self);
@@ -147,6 +148,7 @@ impl<T> JoinHandle<T> {
     /// The request is sticky, and [`join`](JoinHandle::join) tells whether it
     /// took effect: a goroutine that ends on its own has a value as ever.
     pub fn cancel(&self) {
+        preempt::point_at_without_cancel("cancel");
         self.g().cancel();
     }
 
@@ -426,7 +428,13 @@ impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
         // SAFETY: `self` is not used after its drop, so this is a move.
         let this = unsafe { std::ptr::read(self) };
-        this.detach(|_| {});
+        let g = this.reference();
+        this.detach(|panicked| {
+            if panicked {
+                // SAFETY: the result is still there, and the handle's.
+                unsafe { sim::forgotten(g, g.as_ref().run.get()) }
+            }
+        });
     }
 }
 

@@ -51,6 +51,7 @@ pub fn sleep(duration: Duration) {
         }
         return;
     }
+    preempt::point_at("sleep");
     let deadline = time::deadline(duration);
     wait_unpublished(WaitReason::Sleep, deadline);
 }
@@ -97,7 +98,7 @@ fn park_until(deadline: Option<Instant>) {
             Some(deadline) => thread::park_timeout(deadline.saturating_duration_since(time::now())),
         };
     };
-    preempt::point();
+    preempt::point_at("park");
     // SAFETY: the current goroutine is alive while it runs this.
     let shared = unsafe { g.as_ref() };
     // AcqRel, as in `unpark`: see there.

@@ -8,6 +8,7 @@ use crate::leak;
 use crate::primitive::atomic::Ordering;
 use crate::primitive::barrier;
 use crate::scheduler::{Machine, Shared, current};
+use crate::sim;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -125,8 +126,15 @@ where
     // SAFETY: as in `spawn_on`.
     let handle = unsafe { begin(g, shared, machine.running_or_none(), spec, f) };
     if child_first && machine.can_run_child_first() {
+        if machine.records {
+            sim::started(machine, g, true);
+        }
         // SAFETY: a goroutine runs here, this is its stack, and the child is ready.
         unsafe { machine.run_first(g) };
+    } else if machine.records {
+        sim::started(machine, g, false);
+        machine.submit(g);
+        sim::after_start();
     } else {
         machine.submit(g);
     }

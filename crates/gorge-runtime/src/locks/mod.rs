@@ -3,8 +3,9 @@
 //!
 //! The runtime has no locks for users. The layers above tell it of theirs:
 //! [`wants`] before a lock is waited for, [`has`] when it was acquired,
-//! [`lets_go`] before it is released, [`is_gone`] when it is dropped; all of that only
-//! if [`are_tracked`], which is one relaxed load. It answers with the holder of a lock
+//! [`lets_go`] before it is released, [`is_gone`] when it is dropped, and [`tries`] before a
+//! lock is tried; all of that only if [`are_told`], which is one relaxed load: because locks
+//! are tracked, or because a simulation lets others run there. It answers with the holder of a lock
 //! in dumps and deadlock reports, and tells of rings in the order in which locks are
 //! taken as soon as it sees one: [`rings`].
 //!
@@ -16,7 +17,8 @@ mod report;
 pub use report::{LockRing, LockWish, Party};
 
 use crate::dump;
-use crate::primitive::atomic::{AtomicBool, Ordering};
+use crate::preempt;
+use crate::primitive::atomic::{AtomicU32, Ordering};
 use crate::report::report;
 use order::Order;
 use parking_lot::Mutex;
@@ -36,7 +38,11 @@ pub enum Mode {
 /// So many rings are kept and told of.
 const RINGS_MAX: usize = 100;
 
-static TRACKED: AtomicBool = AtomicBool::new(false);
+/// [`TRACKED`], and how many simulations listen, in units of [`LISTENER`].
+static TOLD: AtomicU32 = AtomicU32::new(0);
+const TRACKED: u32 = 1;
+const LISTENER: u32 = 2;
+
 static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
@@ -55,22 +61,52 @@ struct Hold {
     mode: Mode,
 }
 
-/// Whether locks tell of themselves.
+/// Whether it is kept in mind who holds which lock.
 #[inline]
 pub fn are_tracked() -> bool {
     // Relaxed: whoever sees it late tracks one lock less.
-    TRACKED.load(Ordering::Relaxed)
+    TOLD.load(Ordering::Relaxed) & TRACKED != 0
 }
 
-/// From now on they do, in the whole process and for good.
+/// Whether locks tell of themselves.
+#[inline]
+pub fn are_told() -> bool {
+    TOLD.load(Ordering::Relaxed) != 0
+}
+
+/// From now on they are tracked, in the whole process and for good.
 pub(crate) fn track() {
-    TRACKED.store(true, Ordering::Relaxed);
+    TOLD.fetch_or(TRACKED, Ordering::Relaxed);
+}
+
+/// A simulation wants to be told of locks.
+pub(crate) struct Listening(());
+
+/// As long as this is there, locks tell of themselves.
+pub(crate) fn listen() -> Listening {
+    TOLD.fetch_add(LISTENER, Ordering::Relaxed);
+    Listening(())
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        TOLD.fetch_sub(LISTENER, Ordering::Relaxed);
+    }
+}
+
+/// The caller is about to try a lock.
+#[cold]
+pub fn tries() {
+    preempt::point_at_without_cancel("try to lock");
 }
 
 /// The caller is about to acquire a lock, and to wait for it if need be. `lock` is
 /// the lock's address, `kind` what it is called.
 #[cold]
 pub fn wants(lock: usize, kind: &'static str, mode: Mode) {
+    if !are_tracked() {
+        return;
+    }
     let party = Party::current();
     let mut registry = REGISTRY.lock();
     let held: Vec<usize> = registry.new_edges(&party, lock, mode);
@@ -101,6 +137,9 @@ pub fn wants(lock: usize, kind: &'static str, mode: Mode) {
 /// The caller has acquired a lock.
 #[cold]
 pub fn has(lock: usize, mode: Mode) {
+    if !are_tracked() {
+        return;
+    }
     let party = Party::current();
     let registry = &mut *REGISTRY.lock();
     let hold = Hold {
@@ -114,6 +153,10 @@ pub fn has(lock: usize, mode: Mode) {
 /// The caller is about to release a lock, which another party may have acquired.
 #[cold]
 pub fn lets_go(lock: usize) {
+    preempt::point_at_without_cancel("unlock");
+    if !are_tracked() {
+        return;
+    }
     let party = Party::current();
     REGISTRY.lock().end_hold(lock, &party);
 }
@@ -121,6 +164,9 @@ pub fn lets_go(lock: usize) {
 /// A lock is dropped: its address may become another one's.
 #[cold]
 pub fn is_gone(lock: usize) {
+    if !are_tracked() {
+        return;
+    }
     let registry = &mut *REGISTRY.lock();
     for hold in registry.holds.remove(&lock).into_iter().flatten() {
         registry.take_from(&hold.party, lock);

@@ -14,6 +14,14 @@ pub fn are_tracked() -> bool {
     false
 }
 
+/// Never.
+pub fn are_told() -> bool {
+    false
+}
+
+/// Does nothing.
+pub fn tries() {}
+
 /// Does nothing.
 pub fn wants(_lock: usize, _kind: &'static str, _mode: Mode) {}
 

@@ -34,6 +34,12 @@ pub enum PollError {
     /// The poller has this descriptor already.
     #[error("this descriptor is registered already: share its Pollable, or duplicate it")]
     AlreadyRegistered,
+    /// The caller is in a [simulation](crate::sim), where nothing comes from outside.
+    #[error(
+        "a simulation cannot wait for a descriptor, since a seed does not decide when it becomes \
+         ready: put something in its place that the program itself provides"
+    )]
+    Simulated,
 }
 
 impl PollError {
@@ -47,7 +53,7 @@ impl From<PollError> for io::Error {
     fn from(error: PollError) -> io::Error {
         let kind = match error {
             PollError::Closed | PollError::RuntimeEnded => io::ErrorKind::Other,
-            PollError::NotPollable => io::ErrorKind::Unsupported,
+            PollError::NotPollable | PollError::Simulated => io::ErrorKind::Unsupported,
             PollError::AlreadyRegistered => io::ErrorKind::AlreadyExists,
         };
         io::Error::new(kind, error)

@@ -5,6 +5,7 @@ use super::slot::{Edges, Slot, earlier};
 use super::{Direction, PollError};
 use crate::default_runtime;
 use crate::scheduler::current;
+use crate::sim;
 use crate::time;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -23,6 +24,7 @@ pub(super) struct Registration {
 impl Registration {
     /// Registers with the runtime that a spawn on this thread belongs to.
     pub(super) fn new(fd: BorrowedFd<'_>) -> io::Result<Registration> {
+        refuse_simulation()?;
         let poller = match current::runtime() {
             Some(runtime) => Arc::clone(runtime.netpoll.get_or_create(Arc::downgrade(&runtime))?),
             None => {
@@ -75,6 +77,7 @@ impl Registration {
         seen: Edges,
         deadline: Option<Instant>,
     ) -> io::Result<()> {
+        refuse_simulation()?;
         self.poller.wait(self.slot(), direction, seen, deadline)
     }
 
@@ -85,5 +88,13 @@ impl Registration {
     pub(super) fn set_deadline(&self, direction: Direction, deadline: Option<Instant>) {
         self.poller
             .wake_claimed(self.slot().set_deadline(direction, deadline));
+    }
+}
+
+/// In a simulation nothing comes from outside.
+fn refuse_simulation() -> io::Result<()> {
+    match sim::is_simulated() {
+        true => Err(PollError::Simulated.into()),
+        false => Ok(()),
     }
 }

@@ -67,6 +67,8 @@ reasons! {
     Barrier = "barrier wait",
     /// [`block_on`](crate::block_on()): waits for a future's waker.
     BlockOn = "block_on",
+    /// [`sim::settle`](crate::sim::settle): waits until everybody else waits.
+    Settle = "sim.settle",
 }
 
 impl WaitReason {

@@ -9,6 +9,7 @@ use crate::goroutine::{Completion, G, GRef, NO_HOME, Run};
 use crate::panics;
 use crate::park::{self, CLAIMED, MID_PANIC, NO_PARK};
 use crate::primitive::atomic::Ordering;
+use crate::sim;
 use crate::trace::{self, Event};
 use gorge_coroutine::fiber::{Fiber, Resumed, Suspender};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -392,14 +393,20 @@ unsafe fn complete(g: GRef) {
     if let Some(machine) = super::current::machine() {
         if panicked {
             // SAFETY: the result is there, and still the goroutine's.
-            unsafe { panics::judge(shared_g, run, machine.shared()) };
+            unsafe {
+                panics::judge(shared_g, run, machine.shared());
+                sim::panicked(machine, g, run);
+            }
         }
         bump(&machine.processor().ended);
     }
     match shared_g.life.complete() {
         Completion::DropResult => {
-            if let (Some(family), true) = (&family, panicked) {
-                family.note_panic();
+            match &family {
+                Some(family) if panicked => family.note_panic(),
+                // SAFETY: the result is still the goroutine's.
+                None if panicked => unsafe { sim::forgotten(g, run) },
+                _ => {}
             }
             // SAFETY: the result is the goroutine's, as nobody will ask for it.
             let drop_result = || unsafe {

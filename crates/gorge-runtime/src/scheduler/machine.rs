@@ -15,6 +15,7 @@ use super::watch::Watch;
 use crate::goroutine::{G, GRef, NO_HOME, Run};
 use crate::park::Claim;
 use crate::primitive::atomic::Ordering;
+use crate::sim::World;
 use crate::trace::{self, Event};
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::collections::VecDeque;
@@ -68,6 +69,8 @@ pub(crate) struct Machine {
     pub(super) has_left: Cell<bool>,
     /// Whether events are recorded.
     pub(crate) records: bool,
+    /// What it knows as the machine of a simulation.
+    pub(super) world: Option<Box<World>>,
     /// Kept for its memory, between two looks at the timers.
     pub(super) expired: Cell<Vec<GRef>>,
     /// What a poll has claimed; kept for its memory.
@@ -81,6 +84,9 @@ pub(crate) struct Machine {
 impl Machine {
     /// The machine of the slot with this number, for the calling thread.
     pub(super) fn new(shared: Arc<Shared>, number: u32, is_dedicated: bool) -> Machine {
+        let new_world = |plan| Box::new(World::new(plan, shared.config.seed));
+        let world = shared.config.plan.filter(|_| !is_dedicated).map(new_world);
+        let is_closed = world.as_ref().is_some_and(|world| world.is_closed());
         Machine {
             slot: NonNull::from(shared.slots.get(number)),
             running: Cell::new(None),
@@ -100,13 +106,14 @@ impl Machine {
             times_next: Cell::new(false),
             active_since: Cell::new(shared.clock.now()),
             is_dedicated,
-            is_special: is_dedicated || shared.config.simulated,
+            is_special: is_dedicated || shared.config.is_simulated(),
             is_discharged: Cell::new(false),
             has_left: Cell::new(false),
-            records: shared.events.is_some(),
+            records: shared.events.is_some() || is_closed,
             expired: Cell::new(Vec::with_capacity(64)),
             claims: Cell::new(Vec::with_capacity(64)),
             looks: RefCell::new(Looks::default()),
+            world,
             watch: RefCell::new(Watch::new(shared.config.migrating)),
             shared,
         }
@@ -301,7 +308,7 @@ impl Machine {
     /// Whether this thread runs a closure as a plain thread in a simulation,
     /// where no other could do what the closure waits for.
     pub(crate) fn must_not_wait(&self) -> bool {
-        self.shared.config.simulated && self.covered.get().is_some()
+        self.shared.config.is_simulated() && self.covered.get().is_some()
     }
 
     /// Goroutine: is bound to this machine for a while, or no more.

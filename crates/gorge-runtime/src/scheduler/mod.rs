@@ -13,6 +13,7 @@
 //!   while others do well), `execute` (running one goroutine), `preempt` (requests to give
 //!   way).
 //! * `readiness`: machines and the netpoller.
+//! * `simulated`: the machine of a simulation.
 //! * `shared` (the runtime's common state), `threads` (starting and ending them).
 
 mod crew;
@@ -29,6 +30,7 @@ mod readiness;
 mod rest;
 mod search;
 mod shared;
+mod simulated;
 mod sleeper;
 mod slot;
 mod steal;
@@ -42,6 +44,7 @@ pub(crate) use execute::{AfterPark, leave, leave_to_move};
 pub(crate) use machine::Machine;
 pub(crate) use random::Random;
 pub(crate) use shared::{Config, End, Shared};
+pub(crate) use simulated::on_this_thread;
 pub(crate) use slot::Slot;
 pub(crate) use thread_clock::{ThreadClock, sleep_precisely};
 

@@ -26,6 +26,21 @@ pub(crate) fn is_anything_requested() -> bool {
     REQUESTED.load(Ordering::Relaxed) != 0
 }
 
+/// Someone wants to hear of every operation: a simulation.
+pub(crate) struct Listening(());
+
+/// As long as this is there, operations take the time to look at their machine.
+pub(crate) fn listen() -> Listening {
+    REQUESTED.fetch_add(1, Ordering::Relaxed);
+    Listening(())
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        REQUESTED.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Slot {
     /// Monitor: the running goroutine's time slice is over.
     pub(crate) fn end_slice(&self) {

@@ -13,12 +13,17 @@ impl Random {
         Random((z ^ (z >> 31)) | 1)
     }
 
-    /// A number below `bound`, which is not zero.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
+    /// Any number.
+    pub(crate) fn bits(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// A number below `bound`, which is not zero.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        let high = self.bits() >> 32;
         // Multiply-shift: uniform enough for bounds far below 2^32.
         ((high * bound as u64) >> 32) as usize
     }

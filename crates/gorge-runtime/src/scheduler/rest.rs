@@ -138,7 +138,7 @@ impl Machine {
             parker.park(limit);
             return;
         };
-        let is_over = due == NEVER && shared.config.simulated && {
+        let is_over = due == NEVER && shared.config.is_simulated() && {
             let pause = || parker.park(Some(LOOK_AGAIN));
             shared.look_before_sleep(pause)
         };

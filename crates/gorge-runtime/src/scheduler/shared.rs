@@ -17,6 +17,7 @@ use crate::panics::PanicPolicy;
 use crate::park::{CANCELLABLE, Claim, Outcome, Owner};
 use crate::primitive::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use crate::primitive::barrier;
+use crate::sim::Plan;
 use crate::timer::Clock;
 use crate::trace::{Event, EventLog};
 use crate::traceback::Traceback;
@@ -44,12 +45,18 @@ pub(crate) struct Config {
     pub(crate) seed: u64,
     pub(crate) migrating: bool,
     pub(crate) panic_policy: PanicPolicy,
-    /// One machine, a virtual clock, and the seed decides who runs next.
-    pub(crate) simulated: bool,
+    /// One machine, a virtual clock, and the seed decides who runs next: if there is one.
+    pub(crate) plan: Option<Plan>,
     pub(crate) records_events: bool,
     /// `None`: each report as it likes best.
     pub(crate) traceback: Option<Traceback>,
     pub(crate) deadlock_detection: DeadlockDetection,
+}
+
+impl Config {
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.plan.is_some()
+    }
 }
 
 /// How waiting for the end of all goroutines ended.
@@ -104,7 +111,7 @@ impl Shared {
         Ok(Arc::new_cyclic(|this| Shared {
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             store: Store::default(),
-            clock: Clock::start(config.simulated),
+            clock: Clock::start(config.is_simulated()),
             netpoll: Netpoll::default(),
             blocking: BlockingPool::new(
                 config.max_blocking_threads,
@@ -228,7 +235,7 @@ impl Shared {
     /// Changes how many goroutines run at once, which is one in a simulation.
     /// Returns the former number.
     pub(crate) fn set_max_procs(&self, n: usize) -> usize {
-        if self.config.simulated {
+        if self.config.is_simulated() {
             return 1;
         }
         self.change_limit(n, |number| self.slots.get(number).lose_permit())
@@ -255,6 +262,11 @@ impl Shared {
     /// result may still run after the task has ended.
     fn unretired(&self) -> u64 {
         self.spawned_less(|processor| &processor.retired)
+    }
+
+    /// Whether no goroutine is left, not even for a destructor.
+    pub(crate) fn is_all_retired(&self) -> bool {
+        self.unretired() == 0
     }
 
     /// Exact when it says zero: ends are read first, and a goroutine that is
@@ -409,7 +421,8 @@ impl Crew for Shared {
     }
 
     fn start(&self, number: u32) -> bool {
-        if current::machine().is_some_and(|machine| machine.is_dedicated) && !self.config.simulated
+        if current::machine().is_some_and(|machine| machine.is_dedicated)
+            && !self.config.is_simulated()
         {
             // A thread inherits the state of the one that starts it, and a pinned
             // goroutine may have changed that of its own.

@@ -133,7 +133,7 @@ impl Watch {
     pub(super) fn begin(&mut self, shared: &Shared, had_work: impl Fn(u32) -> bool) {
         let now = shared.clock.now();
         let since = now.saturating_sub(self.since_ns);
-        if !(KNOWN_NS..20 * SOON_NS).contains(&since) || shared.config.simulated {
+        if !(KNOWN_NS..20 * SOON_NS).contains(&since) || shared.config.is_simulated() {
             return;
         }
         for slot in shared.slots.iter() {

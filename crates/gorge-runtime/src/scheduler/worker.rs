@@ -120,13 +120,13 @@ impl Machine {
 
     /// The goroutine that was made runnable last.
     #[inline]
-    fn take_next(&self) -> Option<GRef> {
+    pub(super) fn take_next(&self) -> Option<GRef> {
         self.next.take().or_else(|| self.processor().take_next())
     }
 
     /// The parent that started a child first last.
     #[inline]
-    fn take_continuation(&self) -> Option<GRef> {
+    pub(super) fn take_continuation(&self) -> Option<GRef> {
         if self.has_continuations.get() {
             self.take_newest_continuation()
         } else {
@@ -198,7 +198,7 @@ impl Machine {
         }
     }
 
-    fn take_global_one(&self) -> Option<GRef> {
+    pub(super) fn take_global_one(&self) -> Option<GRef> {
         settle(|| self.shared().global.steal()).map(|Queued(g)| g)
     }
 
@@ -269,33 +269,6 @@ impl Machine {
             self.find_dedicated_work()
         } else {
             self.find_simulated_work()
-        }
-    }
-
-    /// In a simulation: any runnable goroutine, as the seed decides.
-    fn find_simulated_work(&self) -> Option<GRef> {
-        loop {
-            self.expire_all_timers();
-            self.drain_inbox();
-            while let Some(g) = self
-                .take_next()
-                .or_else(|| self.take_continuation())
-                .or_else(|| self.processor().pop())
-                .or_else(|| self.take_global_one())
-            {
-                self.with_queue(|queue| queue.push_back(g));
-            }
-            let len = self.with_queue(|queue| queue.len());
-            if len > 0 {
-                let choice = self.processor().random_below(len);
-                return self
-                    .with_queue(|queue| queue.swap_remove_back(choice))
-                    .map(|g| self.found(g));
-            }
-            if self.shared().is_over() || !self.rest(false, true) {
-                self.finish();
-                return None;
-            }
         }
     }
 }

@@ -1,0 +1,118 @@
+//! Where the rest of the runtime tells a simulation what happens.
+//!
+//! All of it is behind a branch that is there anyway: who looks whether a machine is asked
+//! for something ([`preempt`](crate::preempt)), or whether events are recorded
+//! ([`trace`](crate::trace)), finds a simulation too.
+
+use super::failure::Cause;
+use super::world::World;
+use crate::cancel;
+use crate::dump;
+use crate::error::{Failure as TaskFailure, panic_message};
+use crate::goroutine::{GRef, GoroutineId, Run};
+use crate::panics;
+use crate::scheduler::{Machine, current};
+
+/// The calling goroutine, which runs in this world, is about to do something. Others may
+/// run before it does.
+///
+/// # Cancellation
+///
+/// Delivers a cancel if it `delivers` any.
+#[cold]
+pub(crate) fn point(machine: &Machine, world: &World, delivers: bool, operation: &'static str) {
+    // While it unwinds, and where it must not park, a goroutine goes on.
+    if panics::is_panicking() || crate::goroutine::must_not_park() {
+        return;
+    }
+    if delivers && cancel::is_pending() {
+        cancel::deliver();
+    }
+    if world.at(operation, || machine.is_alone(), place) {
+        // SAFETY: the running goroutine calls this, on its stack.
+        unsafe { machine.give_way() };
+    }
+}
+
+/// Where in the program the calling goroutine is: the file and the line of the innermost
+/// call that is not gorge's, nor that of what lies between.
+fn place() -> Option<String> {
+    /// Generic code on top of the locks.
+    const BETWEEN: &str = "lock_api";
+    let calls = dump::own_calls();
+    // The first one is the call of gorge.
+    let mut outside = calls.iter().skip(1).filter(|frame| {
+        let file = frame.file.as_deref().unwrap_or_default();
+        !frame.function.contains(BETWEEN) && !file.contains(BETWEEN)
+    });
+    let frame = outside.next()?;
+    Some(format!("{}:{}", frame.file.as_ref()?, frame.line?))
+}
+
+/// A goroutine of this machine, or its scheduler, has started another one, and lets it run
+/// first if it `leaves`.
+#[cold]
+pub(crate) fn started(machine: &Machine, child: GRef, leaves: bool) {
+    if let Some(world) = machine.closed_world() {
+        world.started(child, leaves);
+    }
+}
+
+/// The caller has started another goroutine.
+#[cold]
+pub(crate) fn after_start() {
+    if let Some(machine) = current::machine_in_goroutine()
+        && let Some(world) = machine.closed_world()
+    {
+        point(machine, world, false, "go on after the start");
+    }
+}
+
+/// A goroutine of this machine has ended by a panic, which is its result still.
+///
+/// # Safety
+///
+/// The task of the goroutine with the run part `run` holds its result, and is the caller's.
+#[cold]
+pub(crate) unsafe fn panicked(machine: &Machine, g: GRef, run: *mut Run) {
+    // SAFETY: the goroutine is alive, as the caller has its task.
+    let id = unsafe { g.as_ref() }.id();
+    if let Some(world) = machine.closed_world()
+        && world.is_main(id.as_u64())
+    {
+        // SAFETY: the caller's contract.
+        unsafe { fail(world, id, run) }
+    }
+}
+
+/// As [`panicked`], where nobody has asked for the result, nor ever will.
+///
+/// # Safety
+///
+/// As for [`panicked`].
+#[cold]
+pub(crate) unsafe fn forgotten(g: GRef, run: *mut Run) {
+    if let Some(machine) = current::machine()
+        && let Some(world) = machine.closed_world()
+    {
+        // SAFETY: the goroutine is alive, and the caller's contract.
+        unsafe { fail(world, g.as_ref().id(), run) }
+    }
+}
+
+/// # Safety
+///
+/// As for [`panicked`].
+unsafe fn fail(world: &World, id: GoroutineId, run: *mut Run) {
+    // SAFETY: the caller's contract.
+    if let Some(TaskFailure::Panic(payload)) = unsafe { Run::failure(run) } {
+        let message = panic_message(&**payload);
+        world.fail(|| Cause::Panic(id, message.into()));
+    }
+}
+
+/// Whether the caller is part of a simulation, on a goroutine or in a closure that one gave
+/// to [`blocking`](crate::blocking()).
+pub fn is_simulated() -> bool {
+    current::machine().is_some_and(|machine| machine.closed_world().is_some())
+}
