@@ -152,7 +152,7 @@ impl<T> Chan<T> {
 
     #[inline]
     pub(crate) fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
-        preempt::point_without_cancel();
+        preempt::point_at_without_cancel("try to send");
         match self.lock().send(value) {
             Ok(()) => Ok(()),
             Err(SendStop::Full(locked, value)) => {
@@ -171,7 +171,7 @@ impl<T> Chan<T> {
         value: T,
         deadline: Option<Instant>,
     ) -> Result<(), SendTimeoutError<T>> {
-        preempt::point();
+        preempt::point_at("send");
         if self.head.traits().has(Traits::RENDEZVOUS) {
             return self.hand_over(value, deadline);
         }
@@ -236,14 +236,14 @@ impl<T> Chan<T> {
 
     #[inline]
     pub(crate) fn try_receive(&self) -> Result<T, TryRecvError> {
-        preempt::point_without_cancel();
+        preempt::point_at_without_cancel("try to receive");
         self.receive_now()
     }
 
     /// Receives, waiting until the deadline, or for ever if there is none.
     #[inline(always)]
     pub(crate) fn receive(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
-        preempt::point();
+        preempt::point_at("receive");
         if self.head.traits().has(Traits::RENDEZVOUS) {
             return self.take_over(deadline);
         }
@@ -307,6 +307,7 @@ impl<T> Chan<T> {
 
     /// Ends the sending and wakes whoever waits; true for the call that does.
     pub(crate) fn close(&self) -> bool {
+        preempt::point_at_without_cancel("close");
         let mut woken = ClaimedAll::default();
         let mut locked = self.lock();
         let closes = !mem::replace(&mut locked.closed, true);

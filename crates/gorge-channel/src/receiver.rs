@@ -231,7 +231,7 @@ impl<T> Receiver<T> {
     /// A receive that finds a value does not look at the clock.
     #[inline]
     fn try_before_waiting(&self) -> Result<Option<T>, RecvTimeoutError> {
-        preempt::point();
+        preempt::point_at("receive");
         match self.handle.try_receive() {
             Ok(value) => Ok(Some(value)),
             Err(TryRecvError::Empty) => Ok(None),

@@ -281,7 +281,7 @@ impl<T> Sender<T> {
     /// it has to wait.
     #[inline]
     fn try_before_waiting(&self, value: T) -> Result<Option<T>, SendTimeoutError<T>> {
-        preempt::point();
+        preempt::point_at("send");
         match self.handle.try_send(value) {
             Ok(()) => Ok(None),
             Err(TrySendError::Full(value)) => Ok(Some(value)),

@@ -1,5 +1,6 @@
 //! Tells the runtime who holds which lock, where that is asked for
-//! (`gorge_runtime::locks`): one relaxed load and a branch where it is not.
+//! (`gorge_runtime::locks`), and a simulation where others may run: one relaxed load and a
+//! branch where neither is.
 
 use gorge_runtime::locks::{self, Mode};
 
@@ -32,7 +33,7 @@ impl Lock {
     /// The caller has acquired it.
     #[inline]
     pub(crate) fn has(self) {
-        if locks::are_tracked() {
+        if locks::are_told() {
             locks::has(self.address, self.mode);
         }
     }
@@ -40,7 +41,7 @@ impl Lock {
     /// Acquires it by `acquire`, which waits as long as it takes.
     #[inline]
     pub(crate) fn acquire(self, acquire: impl FnOnce()) {
-        if locks::are_tracked() {
+        if locks::are_told() {
             return self.acquire_tracked(acquire);
         }
         acquire();
@@ -58,8 +59,18 @@ impl Lock {
     /// takes no part in one.
     #[inline]
     pub(crate) fn try_acquire(self, acquire: impl FnOnce() -> bool) -> bool {
+        if locks::are_told() {
+            return self.try_acquire_tracked(acquire);
+        }
+        acquire()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn try_acquire_tracked(self, acquire: impl FnOnce() -> bool) -> bool {
+        locks::tries();
         let acquired = acquire();
-        if acquired && locks::are_tracked() {
+        if acquired {
             locks::has(self.address, self.mode);
         }
         acquired
@@ -68,7 +79,7 @@ impl Lock {
     /// Call it before the lock is released.
     #[inline]
     pub(crate) fn lets_go(self) {
-        if locks::are_tracked() {
+        if locks::are_told() {
             locks::lets_go(self.address);
         }
     }
@@ -76,7 +87,7 @@ impl Lock {
     /// Call it when the lock is dropped.
     #[inline]
     pub(crate) fn is_gone(self) {
-        if locks::are_tracked() {
+        if locks::are_told() {
             locks::is_gone(self.address);
         }
     }

@@ -114,7 +114,7 @@ impl<T> Receiving<T> {
         chan: &Chan<T>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<T, RecvError>> {
-        preempt::point_without_cancel();
+        preempt::point_at_without_cancel("receive");
         let mut is_prepared = self.party.is_some();
         loop {
             if let Some(done) = ready!(self.poll_wait(chan, cx)) {

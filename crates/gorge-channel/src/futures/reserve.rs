@@ -67,7 +67,7 @@ impl<'a, T> Future for ReserveFuture<'a, T> {
     type Output = Result<Permit<'a, T>, SendError<()>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        preempt::point_without_cancel();
+        preempt::point_at_without_cancel("reserve");
         let this = &mut *self;
         let sender: &'a Sender<T> = this.sender;
         let chan = sender.chan();

@@ -142,7 +142,7 @@ impl<T> Sending<T> {
         chan: &Chan<T>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError<T>>> {
-        preempt::point_without_cancel();
+        preempt::point_at_without_cancel("send");
         if let (true, Some(party)) = (self.waits, &self.party) {
             ready!(party.poll(cx));
             self.waits = false;

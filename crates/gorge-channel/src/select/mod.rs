@@ -153,7 +153,7 @@ impl<'a> Select<'a> {
     /// If there is none.
     #[inline]
     pub fn try_select(&mut self) -> Result<SelectedOperation<'a>, TrySelectError> {
-        preempt::point_without_cancel();
+        preempt::point_at_without_cancel("try to select");
         self.choose(Patience::None).map_err(|GaveUp| TrySelectError)
     }
 
@@ -161,7 +161,7 @@ impl<'a> Select<'a> {
     #[inline]
     #[doc(hidden)]
     pub fn __try_select<'s>(&mut self, slot: &'s mut Slot) -> Option<Chosen<'s, 'a>> {
-        preempt::point_without_cancel();
+        preempt::point_at_without_cancel("try to select");
         self.choose_in(slot, Patience::None).ok()
     }
 
@@ -173,7 +173,7 @@ impl<'a> Select<'a> {
     #[inline]
     pub fn select(&mut self) -> SelectedOperation<'a> {
         self.check_is_not_empty();
-        preempt::point();
+        preempt::point_at("select");
         match self.choose(Patience::Until(None)) {
             Ok(operation) => operation,
             Err(GaveUp) => unreachable!("there is no deadline"),
@@ -185,7 +185,7 @@ impl<'a> Select<'a> {
     #[doc(hidden)]
     pub fn __select<'s>(&mut self, slot: &'s mut Slot) -> Chosen<'s, 'a> {
         self.check_is_not_empty();
-        preempt::point();
+        preempt::point_at("select");
         match self.choose_in(slot, Patience::Until(None)) {
             Ok(chosen) => chosen,
             Err(GaveUp) => unreachable!("there is no deadline"),
@@ -212,7 +212,7 @@ impl<'a> Select<'a> {
         timeout: Duration,
     ) -> Option<Chosen<'s, 'a>> {
         let patience = Patience::of(timeout);
-        preempt::point();
+        preempt::point_at("select");
         self.choose_in(slot, patience).ok()
     }
 
@@ -232,7 +232,7 @@ impl<'a> Select<'a> {
         &mut self,
         patience: Patience,
     ) -> Result<SelectedOperation<'a>, SelectTimeoutError> {
-        preempt::point();
+        preempt::point_at("select");
         self.choose(patience).map_err(|GaveUp| SelectTimeoutError)
     }
 
@@ -243,7 +243,7 @@ impl<'a> Select<'a> {
     ///
     /// If none is.
     pub fn try_ready(&mut self) -> Result<usize, TryReadyError> {
-        preempt::point_without_cancel();
+        preempt::point_at_without_cancel("try to select");
         self.find_ready(Patience::None)
             .map_err(|GaveUp| TryReadyError)
     }
@@ -255,7 +255,7 @@ impl<'a> Select<'a> {
     /// If the set is empty.
     pub fn ready(&mut self) -> usize {
         self.check_is_not_empty();
-        preempt::point();
+        preempt::point_at("select");
         match self.find_ready(Patience::Until(None)) {
             Ok(index) => index,
             Err(GaveUp) => unreachable!("there is no deadline"),
@@ -281,7 +281,7 @@ impl<'a> Select<'a> {
     }
 
     fn ready_patiently(&mut self, patience: Patience) -> Result<usize, ReadyTimeoutError> {
-        preempt::point();
+        preempt::point_at("select");
         self.find_ready(patience)
             .map_err(|GaveUp| ReadyTimeoutError)
     }

@@ -127,7 +127,7 @@ impl Barrier {
     /// cancelled party notices, it returns with the others, and the cancel stays
     /// pending.
     pub fn wait(&self) -> BarrierWaitResult {
-        preempt::point();
+        preempt::point_at("wait at a barrier");
         match self.arrive() {
             Ok(leads) => BarrierWaitResult(leads),
             Err(Cancelled) => cancel::deliver(),

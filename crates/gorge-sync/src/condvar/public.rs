@@ -2,7 +2,7 @@
 
 use super::core::{Core, Ended};
 use crate::mutex::MutexGuard;
-use gorge_runtime::{cancel, time};
+use gorge_runtime::{cancel, preempt, time};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
@@ -99,6 +99,7 @@ impl Condvar {
     /// ```
     #[inline]
     pub fn notify_one(&self) -> bool {
+        preempt::point_at_without_cancel("notify one");
         self.core.notify(1) == 1
     }
 
@@ -115,6 +116,7 @@ impl Condvar {
     /// ```
     #[inline]
     pub fn notify_all(&self) -> usize {
+        preempt::point_at_without_cancel("notify all");
         self.core.notify(usize::MAX)
     }
 

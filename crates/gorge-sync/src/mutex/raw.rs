@@ -293,7 +293,7 @@ unsafe impl lock_api::RawMutex for RawMutex {
 
     #[inline]
     fn lock(&self) {
-        preempt::point_without_cancel();
+        preempt::point_at_without_cancel("lock");
         self.tracked().acquire(|| self.acquire());
     }
 

@@ -94,7 +94,7 @@ impl<T> OnceLock<T> {
     ///
     /// A cancel of the goroutine is delivered here, unless the value is there.
     pub fn wait(&self) -> &T {
-        preempt::point();
+        preempt::point_at("wait for a value");
         if self.get().is_none() && self.once.core.await_done() == Err(Cancelled) {
             cancel::deliver();
         }

@@ -52,7 +52,7 @@ unsafe impl lock_api::RawRwLock for RawRwLock {
 
     #[inline]
     fn lock_shared(&self) {
-        preempt::point_without_cancel();
+        preempt::point_at_without_cancel("read lock");
         self.shared().acquire(|| self.acquire_read(Want::Read));
     }
 
@@ -69,7 +69,7 @@ unsafe impl lock_api::RawRwLock for RawRwLock {
 
     #[inline]
     fn lock_exclusive(&self) {
-        preempt::point_without_cancel();
+        preempt::point_at_without_cancel("write lock");
         self.exclusive().acquire(|| self.acquire_write());
     }
 
@@ -210,7 +210,7 @@ unsafe impl lock_api::RawRwLockRecursiveTimed for RawRwLock {
 unsafe impl lock_api::RawRwLockUpgrade for RawRwLock {
     #[inline]
     fn lock_upgradable(&self) {
-        preempt::point_without_cancel();
+        preempt::point_at_without_cancel("upgradable lock");
         self.shared().acquire(|| self.acquire_upgradable());
     }
 

@@ -85,7 +85,7 @@ impl Core {
         n: usize,
         deadline: impl FnOnce() -> Option<Instant>,
     ) -> Result<(), WaitFailure> {
-        preempt::point();
+        preempt::point_at("acquire permits");
         match self.try_acquire(n) {
             Ok(()) => Ok(()),
             Err(AcquireFailure::Closed) => Err(WaitFailure::Closed),
@@ -100,6 +100,7 @@ impl Core {
     #[inline]
     #[track_caller]
     pub(super) fn release(&self, n: usize) {
+        preempt::point_at_without_cancel("release permits");
         if let Some(locked) = self.word.put_or_lock(n) {
             self.release_slow(locked, n);
         }
@@ -118,6 +119,7 @@ impl Core {
 
     /// Lets nobody have permits any more, and turns those who wait away.
     pub(super) fn close(&self) {
+        preempt::point_at_without_cancel("close");
         let held = Held::new(self, self.word.lock());
         let claimed = held.edit(|queue| queue.claim_all(Outcome::Closed));
         held.end(None, true);

@@ -70,7 +70,7 @@ pub use error::{AcquireError, AcquireTimeoutError, TryAcquireError};
 pub use permit::{OwnedSemaphorePermit, SemaphorePermit};
 
 use self::core::{AcquireFailure, Core, WaitFailure};
-use gorge_runtime::{cancel, time};
+use gorge_runtime::{cancel, preempt, time};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
@@ -252,6 +252,7 @@ impl Semaphore {
     #[inline]
     #[track_caller]
     pub fn try_acquire_many(&self, n: usize) -> Result<SemaphorePermit<'_>, TryAcquireError> {
+        preempt::point_at_without_cancel("try to acquire permits");
         self.try_for(n)?;
         Ok(SemaphorePermit::new(self, n))
     }

@@ -139,7 +139,7 @@ impl Core {
     /// Waits for zero: true when it was reached, false when the deadline was
     /// first.
     pub(super) fn wait(&self, deadline: Option<Instant>) -> Result<bool, Cancelled> {
-        preempt::point();
+        preempt::point_at("wait for a group");
         // Acquire: pairs with the Release of every `done` that led to zero.
         if counter_of(self.state.load(Ordering::Acquire)) == 0 {
             return Ok(true);

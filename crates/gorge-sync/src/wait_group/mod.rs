@@ -12,7 +12,7 @@ mod loom;
 mod tests;
 
 use self::core::{Cancelled, Core};
-use gorge_runtime::{cancel, time};
+use gorge_runtime::{cancel, preempt, time};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
@@ -90,6 +90,7 @@ impl WaitGroup {
     /// If the counter would exceed `i32::MAX`. It then stays as it was.
     #[track_caller]
     pub fn add(&self, n: usize) {
+        preempt::point_at_without_cancel("add to a group");
         self.core.add(n);
     }
 
@@ -103,6 +104,7 @@ impl WaitGroup {
     #[inline]
     #[track_caller]
     pub fn done(&self) {
+        preempt::point_at_without_cancel("done in a group");
         self.core.done();
     }
 
