@@ -7,7 +7,9 @@ mod common;
 
 use common::everywhere;
 use gorge_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded, unbounded};
-use gorge_runtime::{Builder, JoinHandle, Runtime, checkpoint, go, goroutine, time, yield_now};
+use gorge_runtime::{
+    Builder, JoinHandle, Runtime, checkpoint, go, goroutine, sim, time, yield_now,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -248,22 +250,19 @@ fn abandoned_deadlines_share_a_place_among_the_timers() {
 #[test]
 fn in_virtual_time_a_wait_ends_at_its_deadline_to_the_nanosecond() {
     let hour = Duration::from_secs(3600);
-    for seed in 0..20 {
-        let builder = Runtime::builder().simulated(seed);
-        builder.build().expect("a runtime").run(|| {
-            let (start, (tx, rx)) = (time::now(), bounded(0));
-            let sender = go(move || {
-                time::sleep(3 * hour);
-                tx.send(time::now()).expect("heard");
-                time::sleep(hour);
-            });
-            assert_eq!(rx.recv_timeout(2 * hour), Err(RecvTimeoutError::Timeout));
-            assert_eq!(time::now(), start + 2 * hour);
-            assert_eq!(rx.recv_timeout(2 * hour), Ok(start + 3 * hour));
-            assert_eq!(time::now(), start + 3 * hour);
-            assert_eq!(rx.recv(), Err(gorge_channel::RecvError));
-            assert_eq!(time::now(), start + 4 * hour);
-            sender.join().expect("it ended");
+    sim::check(20, || {
+        let (start, (tx, rx)) = (time::now(), bounded(0));
+        let sender = go(move || {
+            time::sleep(3 * hour);
+            tx.send(time::now()).expect("heard");
+            time::sleep(hour);
         });
-    }
+        assert_eq!(rx.recv_timeout(2 * hour), Err(RecvTimeoutError::Timeout));
+        assert_eq!(time::now(), start + 2 * hour);
+        assert_eq!(rx.recv_timeout(2 * hour), Ok(start + 3 * hour));
+        assert_eq!(time::now(), start + 3 * hour);
+        assert_eq!(rx.recv(), Err(gorge_channel::RecvError));
+        assert_eq!(time::now(), start + 4 * hour);
+        sender.join().expect("it ended");
+    });
 }

@@ -8,7 +8,7 @@
 use futures_util::FutureExt;
 use gorge_channel::{Sender, after, tick, unbounded};
 use gorge_runtime::goroutine::assert_no_leaks;
-use gorge_runtime::{Runtime, block_on, blocking, go, goroutine, shield, time};
+use gorge_runtime::{Runtime, block_on, blocking, go, goroutine, shield, sim, time};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -145,8 +145,7 @@ fn polls_with_the_same_waker_share_an_alarm() {
 /// In a simulation, where no time passes unless all wait for it.
 #[test]
 fn the_alarm_calls_the_waker_of_the_last_poll() {
-    let runtime = Runtime::builder().simulated(1).build().unwrap();
-    runtime.run(|| {
+    sim::run(1, || {
         let (says, said): (Vec<_>, Vec<_>) = [0, 1].map(|_| unbounded()).into_iter().unzip();
         let late = after(HOUR);
         let mut receive = pin!(late.recv_async());
@@ -192,8 +191,7 @@ fn an_alarm_keeps_no_runtime_from_its_shutdown() {
 
 #[test]
 fn a_simulation_sets_the_clock_of_alarms() {
-    let runtime = Runtime::builder().simulated(1).build().unwrap();
-    runtime.run(|| {
+    sim::run(1, || {
         let start = time::now();
         let due = block_on(after(HOUR).recv_async()).unwrap();
         assert!(due >= start + HOUR);

@@ -8,7 +8,7 @@ use common::in_virtual_time;
 use gorge_channel::{
     Receiver, RecvTimeoutError, Select, TryRecvError, after, at, never, select, tick,
 };
-use gorge_runtime::{Runtime, goroutine, time};
+use gorge_runtime::{goroutine, sim, time};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -184,8 +184,7 @@ fn timers_that_are_due_share_the_choices() {
     const ROUNDS: usize = 1000;
     let hits: [AtomicUsize; 2] = Default::default();
     let places: [AtomicUsize; 5] = Default::default();
-    let runtime = Runtime::builder().simulated(7).build().expect("a runtime");
-    runtime.run(|| {
+    sim::run(7, || {
         for _ in 0..ROUNDS {
             let (one, other) = (after(Duration::ZERO), after(Duration::ZERO));
             let hit = select! {
