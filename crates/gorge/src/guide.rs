@@ -13,3 +13,7 @@ mod context {
 mod locks {
     #![doc = include_str!("../../../docs/locks.md")]
 }
+
+mod simulation {
+    #![doc = include_str!("../../../docs/simulation.md")]
+}
