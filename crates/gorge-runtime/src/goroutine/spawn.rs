@@ -67,9 +67,10 @@ where
     T: Send + 'static,
 {
     let spec = Spec::plain();
-    // SAFETY: `f` and `T` are `'static`.
     match current::machine() {
+        // SAFETY: `f` and `T` are `'static`.
         Some(machine) => unsafe { spawn_here(machine, machine.shared(), spec, f) },
+        // SAFETY: as above.
         None => with_runtime(|shared| unsafe { spawn_on(shared, spec, f) }),
     }
 }
