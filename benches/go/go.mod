@@ -1,3 +1,3 @@
-module gorge.invalid/channels
+module gorge.invalid/bench
 
 go 1.22

@@ -1,5 +1,5 @@
-// Go in `cargo xtask bench channels`: the command line, environment and exit codes of
-// benches/src/channels/program.rs, the rows of benches/src/channels/row.rs.
+// Go in `cargo xtask bench`: the command line, environment and exit codes of benches/src/program.rs, the rows
+// of benches/src/channels/row.rs and benches/src/workloads.
 package main
 
 import (
@@ -16,12 +16,12 @@ const crowd = 4
 
 func main() {
 	if len(os.Args) != 3 {
-		complain(2, "give a row and a number of messages")
+		complain(2, "give a row and a count")
 	}
 	name := os.Args[1]
 	count, err := strconv.Atoi(os.Args[2])
-	if err != nil || count < 0 || count%4 != 0 {
-		complain(2, "give a number of messages that is a multiple of four")
+	if err != nil || count < 1 {
+		complain(2, "give a count that is a number above 0")
 	}
 	if text, ok := os.LookupEnv("BENCH_PROCS"); ok {
 		procs, err := strconv.Atoi(text)
@@ -30,11 +30,31 @@ func main() {
 		}
 		runtime.GOMAXPROCS(procs)
 	}
-	work := find(name, count)
-	start := time.Now()
-	work()
-	elapsed := time.Since(start)
-	fmt.Printf("%s %d %d -> %d\n", name, runtime.GOMAXPROCS(0), count, elapsed.Nanoseconds())
+	run := workload(split(name, count))
+	if run == nil {
+		work := find(name, count)
+		run = func() (time.Duration, []figure) { return timed(work), nil }
+	}
+	elapsed, figures := run()
+	print := func(suffix string, value int64) {
+		fmt.Printf("%s%s %d %d -> %d\n", name, suffix, runtime.GOMAXPROCS(0), count, value)
+	}
+	if elapsed > 0 {
+		print("", elapsed.Nanoseconds())
+	}
+	for _, figure := range figures {
+		print("."+figure.name, figure.value)
+	}
+}
+
+// split takes the size off the end of a row's name.
+func split(name string, count int) (string, int, int) {
+	if at := strings.LastIndex(name, "_"); at >= 0 {
+		if size, err := strconv.Atoi(name[at+1:]); err == nil {
+			return name[:at], size, count
+		}
+	}
+	return name, 0, count
 }
 
 func complain(code int, message string) {
@@ -44,6 +64,9 @@ func complain(code int, message string) {
 
 // find returns the work of the row called name.
 func find(name string, count int) func() {
+	if count%crowd != 0 {
+		complain(2, "give a number of messages that is a multiple of four")
+	}
 	switch name {
 	case "pingpong":
 		return func() { pingpong(count) }

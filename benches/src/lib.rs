@@ -1,11 +1,14 @@
 //! Criterion benches: one question per file in `benches/`. This library holds
-//! what they share: a runtime per setting, and timing inside a goroutine; and, in
-//! [`channels`], what the programs of `cargo xtask bench channels` do.
+//! what they share: a runtime per setting, and timing inside a goroutine; and what
+//! the programs of `cargo xtask bench` do: [`program`] says how they are called,
+//! [`channels`] and [`workloads`] what they are asked for.
 
 pub mod channels;
+pub mod program;
+pub mod workloads;
 
 use criterion::{BenchmarkGroup, measurement::WallTime};
-use gorge::Runtime;
+use gorge::{Builder, Runtime};
 use std::time::{Duration, Instant};
 
 /// Both placements, at one processor and at two.
@@ -46,7 +49,12 @@ impl Setting {
 
     /// A fresh runtime.
     pub fn runtime(self) -> Runtime {
-        let builder = Runtime::builder().max_procs(self.procs);
+        self.runtime_with(|builder| builder)
+    }
+
+    /// A fresh runtime with further options.
+    pub fn runtime_with(self, options: impl FnOnce(Builder) -> Builder) -> Runtime {
+        let builder = options(Runtime::builder().max_procs(self.procs));
         let builder = if self.migrating {
             // SAFETY: the benches' goroutines hold no reference into a
             // thread-local and no thread-bound value across a park point.

@@ -7,6 +7,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     program::main(|row| {
         let place = Place::from_environment()?;
-        Ok((place.procs(), Ok(place.run(row))))
+        Ok((place.procs(), place.run(row)))
     })
 }

@@ -1,8 +1,8 @@
 //! The programs of `cargo xtask bench channels`: one per peer, the same work for all.
 //!
-//! `PROGRAM ROW N` does the work that [`Row`] names with `N` messages, and prints how long it took:
-//! `ROW P N -> NANOSECONDS`. `P` is the number of workers, 0 for plain threads. See [`program`] for the
-//! environment and the exit codes; `benches/go` holds Go's program, which keeps to the same rules.
+//! `PROGRAM ROW N` does the work that [`Row`] names with `N` messages, and prints how long it took. See
+//! [`crate::program`] for the command line, the environment and the exit codes; `benches/go` holds Go's
+//! program, which keeps to the same rules.
 //!
 //! | file | what is in it |
 //! | --- | --- |
@@ -21,14 +21,11 @@ pub mod program;
 pub mod row;
 pub mod tasks;
 
+pub use crate::program::Unsupported;
 pub use row::{Message, Row, Work};
 
 /// How many parties there are on a side that has several, and how many channels in a select.
 pub const CROWD: usize = 4;
-
-/// Why a peer does not do a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unsupported(pub &'static str);
 
 #[cfg(test)]
 mod tests;

@@ -102,7 +102,7 @@ pub async fn run_select<P: Selecting>(row: Row) -> Result<Duration, Unsupported>
 
 /// How long `work` takes on the wall clock.
 #[allow(clippy::disallowed_methods, reason = "benches measure real time")]
-async fn time(work: impl Future<Output = ()>) -> Duration {
+pub(crate) async fn time(work: impl Future<Output = ()>) -> Duration {
     let start = Instant::now();
     work.await;
     start.elapsed()
@@ -120,7 +120,7 @@ async fn recv_all<P: Awaited, M: Message>(mut receiver: P::Receiver<M>, count: u
     }
 }
 
-async fn join_all(tasks: Vec<JoinHandle<()>>) {
+pub(crate) async fn join_all(tasks: Vec<JoinHandle<()>>) {
     for task in tasks {
         task.await.expect("it ends");
     }

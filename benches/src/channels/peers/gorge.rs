@@ -3,8 +3,9 @@
 use super::Threads;
 use super::crossbeam::crossbeam_api;
 use crate::Setting;
+use crate::channels::Row;
 use crate::channels::blocking::{self, Crew};
-use crate::channels::{Row, program};
+use crate::program;
 use gorge::JoinHandle;
 use std::env;
 use std::time::Duration;

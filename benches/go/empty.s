@@ -1,0 +1,1 @@
+// A package that has a file like this one may declare functions without a body.
