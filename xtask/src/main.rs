@@ -7,6 +7,7 @@ mod bench;
 mod ci;
 mod finding;
 mod flags;
+mod instructions;
 mod layers;
 mod line;
 mod loom;
@@ -86,6 +87,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         "asan" => sanitizer::run(&root, Sanitizer::Address, arguments),
         "stress" => stress::run(&root, arguments),
         "bench" => bench::run(&root, arguments),
+        "instructions" => instructions::run(&root, arguments),
         "help" | "--help" | "-h" => {
             print!("{}", help());
             Ok(())
@@ -139,14 +141,21 @@ cargo xtask stress [FLAGS]
     --seconds N            how long each of the two parts goes on (60)
     --sanitizer tsan|asan  build them with a sanitizer
     --time-limit SECONDS   kill a test binary that takes longer (600)
-cargo xtask bench channels [FLAGS]
-                         compare channels with those of Go and of other crates
+cargo xtask instructions [--update]
+                         compare instructions per operation with the checked-in file
+cargo xtask bench peers|channels|scaling|latency|memory [FLAGS]
+                         compare gorge with Go and with other crates
     --rounds N             how often everybody does every row (5)
-    --rows PART[,PART]     rows of this name, or with this in their names
+    --only PART[,PART]     rows of this name, or with this in their names
     --peers NAME[,NAME]    gorge and these peers alone
-    --scale F              multiply the counts of messages
+    --scale F              multiply the counts
     --threads-only         leave out what runs on goroutines or tasks
     --time-limit SECONDS   kill a program that takes longer (60)
+    --json FILE            write the figures for machines, too
+cargo xtask bench criterion [FLAGS]
+                         run the criterion benches with and without LTO
+    --only NAME[,NAME]     these files of benches/benches alone
+    --seconds F            measure each bench for so long
 cargo xtask help         show this text
 
 Steps of ci:
@@ -182,7 +191,8 @@ mod tests {
             ),
             (
                 "bench",
-                "bench: name a suite, such as `cargo xtask bench channels`",
+                "bench: name a suite, one of peers, channels, scaling, latency, memory, criterion, \
+                 such as `cargo xtask bench peers`",
             ),
             (
                 "bench channels --fast",
@@ -205,6 +215,7 @@ mod tests {
             "asan",
             "stress",
             "bench",
+            "instructions",
             "test-debug",
         ] {
             assert!(
@@ -219,6 +230,7 @@ mod tests {
             "--preemptions",
             "--sanitizer",
             "--threads-only",
+            "--json",
         ] {
             assert!(help.contains(word), "{word}");
         }

@@ -73,6 +73,16 @@ pub(crate) fn packages(root: &Path) -> io::Result<Vec<Package>> {
         .collect()
 }
 
+/// The executable of the program `name`, from cargo's messages.
+pub(crate) fn executable(output: &str, name: &str) -> Option<PathBuf> {
+    let messages = output.lines().filter(|line| line.starts_with('{'));
+    let mut messages = messages.filter_map(|line| serde_json::from_str(line).ok());
+    messages.find_map(|message: Value| {
+        let is_it = message["target"]["name"] == name;
+        is_it.then(|| message["executable"].as_str().map(PathBuf::from))?
+    })
+}
+
 fn read_package(root: &Path, package: &Value) -> io::Result<Package> {
     let manifest = Path::new(text(&package["manifest_path"]));
     let folder = manifest.parent().unwrap_or(root);
@@ -127,5 +137,20 @@ mod tests {
         assert_eq!(found.kind, "dev-dependency");
         let found = dependency(&serde_json::from_str(r#"{"name": "a", "kind": null}"#).unwrap());
         assert_eq!(found.kind, "dependency");
+    }
+
+    #[test]
+    fn executables_are_found_in_what_cargo_prints() {
+        let artifact = |name: &str, executable: &str| {
+            let target = format!("{{\"name\":\"{name}\"}}");
+            format!("{{\"target\":{target},\"executable\":{executable}}}\n")
+        };
+        let output = "   Compiling benches v0.0.0\n".to_owned()
+            + &artifact("channels_go", "null")
+            + &artifact("channels_flume_async", "\"/t/a\"");
+        let found = executable(&output, "channels_flume_async");
+        assert_eq!(found, Some(PathBuf::from("/t/a")));
+        assert_eq!(executable(&output, "channels_flume"), None);
+        assert_eq!(executable(&output, "channels_go"), None);
     }
 }

@@ -26,7 +26,7 @@ impl Blocking for May {
 
     #[inline]
     fn send<M: Message>(sender: &Sender<M>, message: M) {
-        sender.send(message).ok().expect("a receiver");
+        sender.send(message).expect("a receiver");
     }
 
     #[inline]

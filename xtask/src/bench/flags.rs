@@ -1,7 +1,8 @@
 //! The flags of `cargo xtask bench`.
 
-use super::peers::{self, Contestant, Setting};
-use super::rows::{self, Row};
+use super::peers::Contestant;
+use super::suite::{Section, Suite};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What a run was asked to do.
@@ -10,7 +11,7 @@ pub(crate) struct Flags {
     /// How often every contestant does every row.
     pub(crate) rounds: usize,
     /// Names of rows, or parts of names; all rows if empty.
-    rows: Vec<String>,
+    pub(crate) rows: Vec<String>,
     /// The peers to run beside gorge; all if empty.
     peers: Vec<String>,
     /// What counts are multiplied with.
@@ -19,6 +20,8 @@ pub(crate) struct Flags {
     threads_only: bool,
     /// How long one run of one program may take.
     pub(crate) time_limit: Duration,
+    /// Where to write the figures for machines, if anywhere.
+    pub(crate) json: Option<PathBuf>,
 }
 
 const ROUNDS: usize = 5;
@@ -32,6 +35,7 @@ impl Default for Flags {
             scale: 1.0,
             threads_only: false,
             time_limit: Duration::from_secs(60),
+            json: None,
         }
     }
 }
@@ -49,11 +53,12 @@ impl Flags {
             let mut value = || arguments.next().unwrap_or_default();
             match flag {
                 "--rounds" => flags.rounds = number(flag, value())?,
-                "--rows" => flags.rows.extend(list(value())),
+                "--only" | "--rows" => flags.rows.extend(list(value())),
                 "--peers" => flags.peers.extend(list(value())),
                 "--scale" => flags.scale = scale(value())?,
                 "--threads-only" => flags.threads_only = true,
                 "--time-limit" => flags.time_limit = Duration::from_secs(number(flag, value())?),
+                "--json" => flags.json = Some(file(flag, value())?),
                 _ => {
                     return Err(format!(
                         "bench has no flag `{flag}`; see `cargo xtask help`"
@@ -61,12 +66,39 @@ impl Flags {
                 }
             }
         }
-        flags.check_peers()?;
         Ok(flags)
     }
 
-    fn check_peers(&self) -> Result<(), String> {
-        let names = peers::names();
+    /// Whether a run with these flags does all rows with all peers, often enough.
+    pub(crate) fn leaves_out_nothing(&self) -> bool {
+        self.rows.is_empty() && self.peers.is_empty() && !self.threads_only && self.rounds >= ROUNDS
+    }
+
+    /// Takes out of `suite` what is not wanted.
+    ///
+    /// # Errors
+    ///
+    /// If a flag names what is not there, or leaves nothing over.
+    pub(crate) fn narrow(&self, suite: &mut Suite) -> Result<(), String> {
+        self.check_peers(suite)?;
+        self.narrow_rows(suite)?;
+        for section in &mut suite.sections {
+            self.narrow_contestants(section);
+        }
+        suite
+            .sections
+            .retain(|section| !section.rows.is_empty() && !section.contestants.is_empty());
+        match suite.sections.is_empty() {
+            false => Ok(()),
+            true => Err("--threads-only: name a peer that runs on threads".to_owned()),
+        }
+    }
+
+    fn check_peers(&self, suite: &Suite) -> Result<(), String> {
+        let contestants = suite.contestants();
+        let mut names: Vec<_> = contestants.iter().map(|it| it.peer).collect();
+        names.dedup();
+        names.retain(|name| *name != super::peers::GORGE);
         match self.peers.iter().find(|it| !names.contains(&it.as_str())) {
             None => Ok(()),
             Some(name) => Err(format!(
@@ -76,45 +108,37 @@ impl Flags {
         }
     }
 
-    /// Whether a run with these flags does all rows with all peers, often enough.
-    pub(crate) fn leaves_out_nothing(&self) -> bool {
-        self.rows.is_empty() && self.peers.is_empty() && !self.threads_only && self.rounds >= ROUNDS
-    }
-
-    /// The rows that a run does: a whole name means that row alone, a part of names all with it.
-    pub(crate) fn wanted_rows(&self) -> Result<Vec<Row>, String> {
-        let mut rows = rows::all();
-        let is_name = |wanted: &String| rows.iter().any(|row| row.name == *wanted);
-        let (names, parts): (Vec<_>, Vec<_>) = self.rows.iter().partition(|it| is_name(it));
-        let unknown = parts
-            .iter()
-            .find(|part| !rows.iter().any(|row| row.name.contains(&***part)));
-        if let Some(part) = unknown {
+    /// Keeps the wanted rows: a whole name means that row alone, a part of names all with it.
+    fn narrow_rows(&self, suite: &mut Suite) -> Result<(), String> {
+        let is_name = |wanted: &&String| suite.rows().any(|row| row.name == **wanted);
+        let (names, parts): (Vec<_>, Vec<_>) = self.rows.iter().partition(is_name);
+        let is_in = |part: &String| suite.rows().any(|row| row.name.contains(&**part));
+        if let Some(part) = parts.iter().find(|part| !is_in(part)) {
             return Err(format!(
-                "--rows: there is no row with `{part}` in its name; see benches/src/channels/row.rs"
+                "--only: there is no row with `{part}` in its name; see docs/benchmarks.md"
             ));
         }
-        if !self.rows.is_empty() {
-            rows.retain(|row| {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        for section in &mut suite.sections {
+            section.rows.retain(|row| {
                 names.contains(&&row.name) || parts.iter().any(|part| row.name.contains(&***part))
             });
         }
-        Ok(rows)
+        Ok(())
     }
 
-    /// Who takes part in a run: gorge in the settings in which it meets a peer.
-    pub(crate) fn wanted_contestants(&self) -> Result<Vec<Contestant>, String> {
-        let mut contestants = peers::all();
-        contestants.retain(|it| {
+    /// Keeps those who take part: gorge in the settings in which it meets a peer.
+    fn narrow_contestants(&self, section: &mut Section) {
+        section.contestants.retain(|it| {
             let is_named = self.peers.is_empty() || self.peers.iter().any(|name| name == it.peer);
-            (it.is_gorge() || is_named) && (it.setting == Setting::Threads || !self.threads_only)
+            (it.is_gorge() || is_named) && (it.setting.procs() == 0 || !self.threads_only)
         });
-        let named = contestants.clone();
-        contestants.retain(|it| !it.is_gorge() || named.iter().any(|peer| it.meets(peer)));
-        match contestants.is_empty() {
-            false => Ok(contestants),
-            true => Err("--threads-only: name a peer that runs on threads".to_owned()),
-        }
+        let named: Vec<Contestant> = section.contestants.clone();
+        section
+            .contestants
+            .retain(|it| !it.is_gorge() || named.iter().any(|peer| it.meets(peer)));
     }
 }
 
@@ -130,6 +154,13 @@ fn number<N: std::str::FromStr + PartialOrd + From<u8>>(
     number.ok_or_else(|| format!("{flag}: give a number, 1 or more"))
 }
 
+fn file(flag: &str, text: &str) -> Result<PathBuf, String> {
+    match text.is_empty() {
+        false => Ok(PathBuf::from(text)),
+        true => Err(format!("{flag}: name a file")),
+    }
+}
+
 fn scale(text: &str) -> Result<f64, String> {
     let scale = text.parse().ok();
     scale
@@ -140,15 +171,22 @@ fn scale(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::suites;
 
     fn parse(line: &str) -> Result<Flags, String> {
         let arguments: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
         Flags::parse(&arguments)
     }
 
+    fn narrowed(line: &str) -> Result<Suite, String> {
+        let mut suite = suites::named("channels").unwrap();
+        parse(line)?.narrow(&mut suite)?;
+        Ok(suite)
+    }
+
     fn row_names(line: &str) -> Vec<String> {
-        let rows = parse(line).unwrap().wanted_rows().unwrap();
-        rows.into_iter().map(|row| row.name).collect()
+        let suite = narrowed(line).unwrap();
+        suite.rows().map(|row| row.name.clone()).collect()
     }
 
     #[test]
@@ -156,25 +194,22 @@ mod tests {
         let flags = parse("").unwrap();
         assert_eq!(flags, Flags::default());
         assert!(flags.leaves_out_nothing());
-        assert_eq!(flags.wanted_rows().unwrap(), rows::all());
-        assert_eq!(flags.wanted_contestants().unwrap(), peers::all());
+        let whole = suites::named("channels").unwrap();
+        assert_eq!(narrowed("").unwrap().sections, whole.sections);
     }
 
     #[test]
     fn what_leaves_something_out_is_not_published() {
-        for line in ["--rounds 4", "--rows mpmc", "--peers go", "--threads-only"] {
+        for line in ["--rounds 4", "--only mpmc", "--peers go", "--threads-only"] {
             assert!(!parse(line).unwrap().leaves_out_nothing(), "{line}");
         }
-        assert!(
-            parse("--rounds 9 --scale 0.2")
-                .unwrap()
-                .leaves_out_nothing()
-        );
+        let line = "--rounds 9 --scale 0.2 --json figures.json";
+        assert!(parse(line).unwrap().leaves_out_nothing());
     }
 
     #[test]
     fn rows_are_picked_by_name_or_by_part_of_a_name() {
-        assert_eq!(row_names("--rows mpmc,select"), ["mpmc", "select"]);
+        assert_eq!(row_names("--only mpmc,select"), ["mpmc", "select"]);
         assert_eq!(
             row_names("--rows unbounded_seq_"),
             [
@@ -192,7 +227,7 @@ mod tests {
     #[test]
     fn gorge_takes_part_where_it_meets_a_peer() {
         let names = |line| {
-            let contestants = parse(line).unwrap().wanted_contestants()?;
+            let contestants = narrowed(line)?.contestants();
             let names: Vec<_> = contestants.iter().map(Contestant::to_string).collect();
             Ok::<_, String>(names.join("; "))
         };
@@ -222,15 +257,16 @@ mod tests {
             ("--time-limit", "--time-limit: give a number, 1 or more"),
             ("--scale 0", "--scale: give a number above 0, such as 0.1"),
             ("--scale inf", "--scale: give a number above 0, such as 0.1"),
+            ("--json", "--json: name a file"),
             (
                 "--peers go,may",
                 "--peers: there is no peer `may`; name some of go, tokio, flume-async, kanal-async, crossbeam, \
                  flume, kanal, with commas between",
             ),
         ] {
-            assert_eq!(parse(line).unwrap_err(), expected);
+            assert_eq!(narrowed(line).unwrap_err(), expected);
         }
-        let error = parse("--rows pingpong,bing").unwrap().wanted_rows();
-        assert!(error.unwrap_err().contains("`bing`"));
+        let error = narrowed("--only pingpong,bing").unwrap_err();
+        assert!(error.contains("`bing`"));
     }
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::thread;
 
 /// The crates whose versions matter to the figures.
-const CRATES: &[&str] = &["crossbeam-channel", "flume", "kanal", "tokio"];
+const CRATES: &[&str] = &["crossbeam-channel", "flume", "kanal", "may", "tokio"];
 
 /// What a reader must know to judge the figures.
 #[derive(Debug)]

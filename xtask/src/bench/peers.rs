@@ -1,4 +1,4 @@
-//! Who takes part: gorge in five settings, and the peers in theirs.
+//! Who takes part: gorge in its settings, and the peers in theirs.
 
 use std::fmt;
 
@@ -20,7 +20,12 @@ pub(crate) enum Setting {
 pub(crate) struct Contestant {
     pub(crate) peer: &'static str,
     pub(crate) setting: Setting,
+    /// Whether all its threads share one processor.
+    pub(crate) pinned: bool,
 }
+
+/// Peers and their settings, in the order in which they take turns and stand in tables.
+type Table = &'static [(&'static str, &'static [Setting])];
 
 /// The one that the others are compared with.
 pub(crate) const GORGE: &str = "gorge";
@@ -31,18 +36,17 @@ pub(crate) const GO: &str = "go";
 const THREADS: &[Setting] = &[Setting::Threads];
 const WORKERS: &[Setting] = &[Setting::Workers(1), Setting::Workers(2)];
 
-/// All of them, in the order in which they take turns and stand in tables.
-const PEERS: &[(&str, &[Setting])] = &[
-    (
-        GORGE,
-        &[
-            Setting::Homed(1),
-            Setting::Migrating(1),
-            Setting::Homed(2),
-            Setting::Migrating(2),
-            Setting::Threads,
-        ],
-    ),
+const GOROUTINES: &[Setting] = &[
+    Setting::Homed(1),
+    Setting::Migrating(1),
+    Setting::Homed(2),
+    Setting::Migrating(2),
+];
+
+/// Who has channels.
+const CHANNELS: Table = &[
+    (GORGE, GOROUTINES),
+    (GORGE, THREADS),
     (GO, WORKERS),
     ("tokio", WORKERS),
     ("flume-async", WORKERS),
@@ -52,19 +56,58 @@ const PEERS: &[(&str, &[Setting])] = &[
     ("kanal", THREADS),
 ];
 
-/// Every contestant there is.
-pub(crate) fn all() -> Vec<Contestant> {
-    let contestant = |peer, setting| Contestant { peer, setting };
-    PEERS
+/// Who has goroutines, or tasks.
+const RUNTIMES: Table = &[
+    (GORGE, GOROUTINES),
+    (GO, WORKERS),
+    ("tokio", WORKERS),
+    ("may", WORKERS),
+];
+
+/// Every contestant there is for channels.
+pub(crate) fn with_channels() -> Vec<Contestant> {
+    of(CHANNELS)
+}
+
+/// Every runtime there is, on one worker and on two.
+pub(crate) fn runtimes() -> Vec<Contestant> {
+    of(RUNTIMES)
+}
+
+/// gorge in both placements, Go and tokio, on each of these numbers of workers.
+pub(crate) fn on_workers(numbers: &[u32]) -> Vec<Contestant> {
+    let contestants = numbers.iter().flat_map(|&procs| {
+        [
+            (GORGE, Setting::Homed(procs)),
+            (GORGE, Setting::Migrating(procs)),
+            (GO, Setting::Workers(procs)),
+            ("tokio", Setting::Workers(procs)),
+        ]
+    });
+    contestants
+        .map(|(peer, setting)| contestant(peer, setting))
+        .collect()
+}
+
+/// These, but each on one processor.
+pub(crate) fn pinned(mut contestants: Vec<Contestant>) -> Vec<Contestant> {
+    contestants.iter_mut().for_each(|it| it.pinned = true);
+    contestants
+}
+
+fn of(table: Table) -> Vec<Contestant> {
+    table
         .iter()
         .flat_map(|&(peer, settings)| settings.iter().map(move |&it| contestant(peer, it)))
         .collect()
 }
 
-/// The names of all but gorge.
-pub(crate) fn names() -> Vec<&'static str> {
-    let names = PEERS.iter().map(|(name, _)| *name);
-    names.filter(|name| *name != GORGE).collect()
+fn contestant(peer: &'static str, setting: Setting) -> Contestant {
+    Contestant {
+        peer,
+        setting,
+        pinned: false,
+    }
 }
 
 impl Setting {
@@ -98,13 +141,14 @@ impl Contestant {
     pub(crate) fn meets(&self, peer: &Contestant) -> bool {
         let both = (self.setting, peer.setting);
         !peer.is_gorge()
+            && self.pinned == peer.pinned
             && match both {
                 (_, Setting::Threads) => true,
                 (ours, theirs) => ours.procs() == theirs.procs(),
             }
     }
 
-    /// What the programs read from the environment; see benches/src/channels/program.rs.
+    /// What the programs read from the environment; see benches/src/program.rs.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         let placement = match self.setting {
             Setting::Homed(_) => Some("homed"),
@@ -121,7 +165,8 @@ impl Contestant {
 
 impl fmt::Display for Contestant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", self.peer, self.setting)
+        let pinned = if self.pinned { ", pinned" } else { "" };
+        write!(f, "{}, {}{pinned}", self.peer, self.setting)
     }
 }
 
@@ -130,7 +175,9 @@ mod tests {
     use super::*;
 
     fn named(name: &str) -> Contestant {
-        let found = all().into_iter().find(|it| it.to_string() == name);
+        let found = with_channels()
+            .into_iter()
+            .find(|it| it.to_string() == name);
         found.unwrap_or_else(|| panic!("{name}"))
     }
 
@@ -148,6 +195,14 @@ mod tests {
             let meets = named(ours).meets(&named(peer));
             assert_eq!(meets, expected, "{ours} and {peer}");
         }
+    }
+
+    #[test]
+    fn who_is_pinned_meets_who_is_pinned() {
+        let (free, bound) = (on_workers(&[2]), pinned(on_workers(&[2])));
+        assert!(free[0].meets(&free[2]) && bound[0].meets(&bound[2]));
+        assert!(!free[0].meets(&bound[2]) && !bound[0].meets(&free[2]));
+        assert_eq!(bound[1].to_string(), "gorge, migrating, P=2, pinned");
     }
 
     #[test]

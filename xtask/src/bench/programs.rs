@@ -21,11 +21,23 @@ const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 const WIDTH: usize = 28;
 
 /// The programs of the peers, by name, or why there is none.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Programs {
     by_peer: BTreeMap<&'static str, Result<PathBuf, String>>,
     /// What the Go that built Go's program calls itself.
     pub(crate) go_version: Option<String>,
+    /// The processor for programs that are pinned to one, or why there is none.
+    pinned_to: Result<String, String>,
+}
+
+impl Default for Programs {
+    fn default() -> Programs {
+        Programs {
+            by_peer: BTreeMap::new(),
+            go_version: None,
+            pinned_to: Err("nobody looked for `taskset`".to_owned()),
+        }
+    }
 }
 
 impl Programs {
@@ -33,14 +45,22 @@ impl Programs {
     pub(crate) fn build(
         root: &Path,
         runner: &Runner,
+        prefix: &str,
         contestants: &[Contestant],
     ) -> Result<Programs, Failure> {
-        let builder = Builder { root, runner };
-        let mut programs = Programs::default();
+        let builder = Builder {
+            root,
+            runner,
+            prefix,
+        };
+        let mut programs = Programs {
+            pinned_to: first_processor(),
+            ..Programs::default()
+        };
         let peers: Vec<_> = contestants.iter().map(|it| it.peer).collect();
         let output = builder.cargo()?;
         for peer in peers.iter().copied().filter(|peer| *peer != GO) {
-            let path = executable(&output, &program_name(peer));
+            let path = workspace::executable(&output, &program_name(prefix, peer));
             let path = path.ok_or_else(|| "cargo could not build it".to_owned());
             programs.by_peer.insert(peer, path);
         }
@@ -59,6 +79,18 @@ impl Programs {
         self.by_peer.get(peer)?.as_deref().ok()
     }
 
+    /// The number of the processor that programs are pinned to.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing can be pinned.
+    pub(crate) fn pinned_to(&self) -> Result<&str, &str> {
+        match &self.pinned_to {
+            Ok(processor) => Ok(processor),
+            Err(reason) => Err(reason),
+        }
+    }
+
     /// The peers without a program, and why.
     pub(crate) fn missing(&self) -> impl Iterator<Item = (&str, &str)> {
         let missing = self.by_peer.iter();
@@ -69,29 +101,38 @@ impl Programs {
     pub(crate) fn without(peer: &'static str, reason: &str) -> Programs {
         Programs {
             by_peer: BTreeMap::from([(peer, Err(reason.to_owned()))]),
-            go_version: None,
+            ..Programs::default()
         }
     }
 }
 
 /// What cargo calls the program of `peer`.
-fn program_name(peer: &str) -> String {
-    format!("channels_{}", peer.replace('-', "_"))
+fn program_name(prefix: &str, peer: &str) -> String {
+    format!("{prefix}_{}", peer.replace('-', "_"))
 }
 
-/// The executable of the program `name`, from cargo's messages.
-fn executable(output: &str, name: &str) -> Option<PathBuf> {
-    let messages = output.lines().filter(|line| line.starts_with('{'));
-    let mut messages = messages.filter_map(|line| serde_json::from_str(line).ok());
-    messages.find_map(|message: serde_json::Value| {
-        let is_it = message["target"]["name"] == name;
-        is_it.then(|| message["executable"].as_str().map(PathBuf::from))?
-    })
+/// The first processor that we may run on, if there is a program that keeps others to it.
+fn first_processor() -> Result<String, String> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let allowed = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let first = allowed.map(|list| list.trim().split(['-', ',']).next().unwrap_or_default());
+    let processor = first.filter(|it| !it.is_empty()).unwrap_or("0").to_owned();
+    let output = Command::new("taskset")
+        .args(["-c", &processor, "true"])
+        .output();
+    match output.is_ok_and(|output| output.status.success()) {
+        true => Ok(processor),
+        false => Err("there is no `taskset` to pin it with".to_owned()),
+    }
 }
 
 struct Builder<'a> {
     root: &'a Path,
     runner: &'a Runner,
+    /// What the names of the suite's programs begin with.
+    prefix: &'a str,
 }
 
 impl Builder<'_> {
@@ -102,7 +143,9 @@ impl Builder<'_> {
         cargo.args(["--package", "benches", "--bins"]);
         cargo.arg("--message-format=json-render-diagnostics");
         let (ending, output) = self.step("build", cargo)?;
-        let is_there = executable(&output, &program_name(super::peers::GORGE)).is_some();
+        let is_there =
+            workspace::executable(&output, &program_name(self.prefix, super::peers::GORGE))
+                .is_some();
         if !ending.passed() {
             let lines = output.lines().filter(|line| !line.starts_with('{'));
             println!("\n{}", lines.collect::<Vec<_>>().join("\n").trim_end());
@@ -123,7 +166,7 @@ impl Builder<'_> {
             },
         };
         let (go, version) = go;
-        let program = work_folder(self.root).join("channels_go");
+        let program = work_folder(self.root).join("peer_go");
         let mut command = Command::new(go);
         command.current_dir(self.root.join("benches/go"));
         command.arg("build").arg("-o").arg(&program).arg(".");
@@ -207,21 +250,6 @@ fn last_line(output: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn executables_are_found_in_what_cargo_prints() {
-        let artifact = |name: &str, executable: &str| {
-            let target = format!("{{\"name\":\"{name}\"}}");
-            format!("{{\"target\":{target},\"executable\":{executable}}}\n")
-        };
-        let output = "   Compiling benches v0.0.0\n".to_owned()
-            + &artifact("channels_go", "null")
-            + &artifact("channels_flume_async", "\"/t/a\"");
-        let found = executable(&output, &program_name("flume-async"));
-        assert_eq!(found, Some(PathBuf::from("/t/a")));
-        assert_eq!(executable(&output, "channels_flume"), None);
-        assert_eq!(executable(&output, "channels_go"), None);
-    }
 
     #[test]
     fn a_peer_without_a_program_is_missing_with_its_reason() {

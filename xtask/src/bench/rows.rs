@@ -1,149 +1,147 @@
-//! The rows of the suite for channels, by the matrix they belong to.
+//! Rows: what a program is asked for, how often, and which figures come of it.
 //!
-//! What a row's name means, the programs know; here is how many messages it takes.
+//! What a row's name means, the programs know.
 
-/// A set of rows that get a section of the report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Matrix {
-    Workloads,
-    Crossbeam,
-    Kanal,
+/// One of the figures that come of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// What the program puts behind the row's name, with a dot; nothing for the time that it took.
+    pub(crate) name: &'static str,
+    /// What the figure is called in a report; nothing if it is the row's only time.
+    pub(crate) label: &'static str,
+    /// Whether the figure is a sum, to be divided by the count.
+    pub(crate) is_sum: bool,
+}
+
+/// The time that it took, divided by the count.
+pub(crate) const TIME: Part = Part {
+    name: "",
+    label: "",
+    is_sum: true,
+};
+
+/// How often a row is done at scale one, and what that may be rounded to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// So often, in multiples of a step.
+    Times(u64, u64),
+    /// A number of leaves that is a power of ten.
+    Leaves(u64),
+    /// So many calls of naive Fibonacci; what the program is told is the number whose value is wanted.
+    Calls(u64),
 }
 
 /// A row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
-    pub(crate) matrix: Matrix,
     pub(crate) name: String,
-    /// How many messages it sends, or round trips it makes, at scale one.
-    pub(crate) count: u64,
-}
-
-const WORKLOADS: &[(&str, u64)] = &[
-    ("pingpong", 2_000_000),
-    ("prodcons", 10_000_000),
-    ("mpmc", 4_000_000),
-    ("select", 2_000_000),
-];
-
-const CROSSBEAM_COUNT: u64 = 5_000_000;
-const CROSSBEAM_WORKS: &[&str] = &["mpmc", "mpsc", "select_both", "select_rx", "seq", "spsc"];
-
-const KANAL_COUNT: u64 = 1_000_000;
-const KANAL_WORKS: &[&str] = &["mpmc", "mpsc", "seq", "spsc"];
-const KANAL_LOADS: &[&str] = &["empty", "usize", "big"];
-
-const ROOMS: &[&str] = &["bounded0", "bounded1", "boundedn", "unbounded"];
-
-impl Matrix {
-    pub(crate) const ALL: [Matrix; 3] = [Matrix::Workloads, Matrix::Crossbeam, Matrix::Kanal];
-
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            Matrix::Workloads => "Workloads",
-            Matrix::Crossbeam => "crossbeam's matrix",
-            Matrix::Kanal => "kanal's matrix",
-        }
-    }
-
-    /// What the section begins with.
-    pub(crate) fn introduction(self) -> &'static str {
-        match self {
-            Matrix::Workloads => {
-                "`pingpong`: round trips over two unbuffered channels. `prodcons`: one producer, one consumer, room \
-                 for 100. `mpmc`: four and four, room for 128. `select`: a receive from either of two unbuffered \
-                 channels or a third that nobody uses. tokio has no unbuffered channels; its have room for one."
-            }
-            Matrix::Crossbeam => {
-                "The rows of crossbeam-channel's benchmarks: the room of the channel, then the work. `seq`: all is \
-                 sent, then received, by one party. `spsc`, `mpsc`, `mpmc`: one or four senders and receivers. \
-                 `select_rx`: one party selects among four channels to receive from. `select_both`: four select \
-                 where to send, four where to receive. Each message is a word."
-            }
-            Matrix::Kanal => {
-                "The rows of kanal's benchmarks: the same works without a select, with messages that are empty, one \
-                 word, or four words."
-            }
-        }
-    }
+    pub(crate) count: Count,
+    /// The figures, the one that matters most first.
+    pub(crate) parts: &'static [Part],
+    /// Peers that do it less often, because more is beyond them.
+    pub(crate) fewer: &'static [(&'static str, u64)],
 }
 
 impl Row {
-    /// How many messages it sends at `scale`: a multiple of four, because parties share them evenly.
-    pub(crate) fn scaled(&self, scale: f64) -> u64 {
-        let quarter = (self.count as f64 * scale / 4.0).round() as u64;
-        quarter.max(1) * 4
+    /// A row of which the time matters alone, done so often, in multiples of `step`.
+    pub(crate) fn times(name: impl Into<String>, count: u64, step: u64) -> Row {
+        Row::of(name, Count::Times(count, step), &[TIME])
     }
-}
 
-/// Every row there is.
-pub(crate) fn all() -> Vec<Row> {
-    let row = |matrix, name, count| Row {
-        matrix,
-        name,
-        count,
-    };
-    let mut rows = Vec::new();
-    for &(name, count) in WORKLOADS {
-        rows.push(row(Matrix::Workloads, name.to_owned(), count));
-    }
-    for (room, work) in pairs(CROSSBEAM_WORKS) {
-        rows.push(row(
-            Matrix::Crossbeam,
-            format!("{room}_{work}"),
-            CROSSBEAM_COUNT,
-        ));
-    }
-    for load in KANAL_LOADS {
-        for (room, work) in pairs(KANAL_WORKS) {
-            rows.push(row(
-                Matrix::Kanal,
-                format!("{room}_{work}_{load}"),
-                KANAL_COUNT,
-            ));
+    pub(crate) fn of(name: impl Into<String>, count: Count, parts: &'static [Part]) -> Row {
+        Row {
+            name: name.into(),
+            count,
+            parts,
+            fewer: &[],
         }
     }
-    rows
+
+    /// What the program of `peer` is told to do at `scale`.
+    pub(crate) fn argument(&self, peer: &str, scale: f64) -> u64 {
+        let argument = self.count.argument(scale);
+        let limits = self.fewer.iter().filter(|(name, _)| *name == peer);
+        limits.fold(argument, |argument, (_, limit)| argument.min(*limit))
+    }
+
+    /// The size at the end of its name, such as 1000 in `pairs_1000`, and what stands before it.
+    pub(crate) fn size(&self) -> Option<(&str, u64)> {
+        let (name, size) = self.name.rsplit_once('_')?;
+        Some((name, size.parse().ok()?))
+    }
 }
 
-/// Every kind of channel with each of `works` that it has the room for.
-fn pairs(works: &[&'static str]) -> Vec<(&'static str, &'static str)> {
-    let pairs = ROOMS
-        .iter()
-        .flat_map(|room| works.iter().map(move |work| (*room, *work)));
-    pairs
-        .filter(|(room, work)| *work != "seq" || ["boundedn", "unbounded"].contains(room))
-        .collect()
+impl Count {
+    /// What a program is told at `scale`.
+    pub(crate) fn argument(self, scale: f64) -> u64 {
+        match self {
+            Count::Times(count, step) => {
+                let steps = (count as f64 * scale / step as f64).round() as u64;
+                steps.max(1) * step
+            }
+            Count::Leaves(count) => {
+                let digits = (count as f64 * scale).log10().round().max(1.0);
+                10_u64.pow(digits as u32)
+            }
+            Count::Calls(count) => {
+                let wanted = (count as f64 * scale) as u64;
+                let fits = |n: &u64| Count::Calls(count).operations(*n) <= wanted;
+                (2..).take_while(fits).last().unwrap_or(2)
+            }
+        }
+    }
+
+    /// How many operations that is, when a program is told `argument`.
+    pub(crate) fn operations(self, argument: u64) -> u64 {
+        match self {
+            Count::Times(..) | Count::Leaves(_) => argument,
+            // Those of the two smaller numbers, and one.
+            Count::Calls(_) => (0..argument).fold((1, 1), |(a, b), _| (b, a + b + 1)).0,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     #[test]
-    fn every_matrix_has_its_rows() {
-        let rows = all();
-        let count = |matrix| rows.iter().filter(|row| row.matrix == matrix).count();
-        assert_eq!(Matrix::ALL.map(count), [4, 22, 42]);
-        let names: BTreeSet<_> = rows.iter().map(|row| &row.name).collect();
-        assert_eq!(names.len(), rows.len());
-        for name in [
-            "mpmc",
-            "boundedn_seq",
-            "bounded0_select_rx",
-            "unbounded_spsc_big",
-        ] {
-            assert!(names.contains(&name.to_owned()), "{name}");
-        }
-        assert!(!names.contains(&"bounded1_seq".to_owned()));
+    fn counts_are_scaled_to_what_can_be_shared_evenly() {
+        let times = Count::Times(2_000_000, 4);
+        assert_eq!(times.argument(1.0), 2_000_000);
+        assert_eq!(times.argument(0.000_013), 28);
+        assert_eq!(times.argument(1e-9), 4);
+        let leaves = Count::Leaves(1_000_000);
+        assert_eq!(
+            [1.0, 0.01, 0.02, 1e-9].map(|scale| leaves.argument(scale)),
+            [1_000_000, 10_000, 10_000, 10]
+        );
     }
 
     #[test]
-    fn scaled_counts_are_multiples_of_four() {
-        let row = &all()[0];
-        assert_eq!(row.scaled(1.0), 2_000_000);
-        assert_eq!(row.scaled(0.000_013), 28);
-        assert_eq!(row.scaled(1e-9), 4);
+    fn fibonacci_is_told_a_number_and_counts_calls() {
+        let calls = Count::Calls(242_785);
+        assert_eq!(calls.operations(2), 3);
+        assert_eq!(calls.operations(25), 242_785);
+        assert_eq!(calls.argument(1.0), 25);
+        assert_eq!(calls.argument(0.01), 15);
+        assert_eq!(calls.argument(1e-9), 2);
+    }
+
+    #[test]
+    fn who_cannot_do_more_does_less() {
+        let row = Row {
+            fewer: &[("may", 20)],
+            ..Row::times("sleep", 1000, 1)
+        };
+        assert_eq!(row.argument("may", 1.0), 20);
+        assert_eq!(row.argument("may", 0.01), 10);
+        assert_eq!(row.argument("go", 1.0), 1000);
+    }
+
+    #[test]
+    fn a_name_may_end_in_a_size() {
+        assert_eq!(Row::times("pairs_10", 1, 1).size(), Some(("pairs", 10)));
+        assert_eq!(Row::times("spawn_seq", 1, 1).size(), None);
     }
 }

@@ -3,8 +3,9 @@
 use super::flags::Flags;
 use super::peers::Contestant;
 use super::programs::Programs;
-use super::rows::Row;
+use super::rows::{Part, Row};
 use super::statistics::Spread;
+use super::suite::Section;
 use crate::Failure;
 use crate::line;
 use crate::step::{Ending, Runner};
@@ -22,7 +23,7 @@ const UNSUPPORTED: i32 = 3;
 /// What came of one contestant's runs of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outcome {
-    /// Nanoseconds per message, round by round.
+    /// Values, round by round: nanoseconds per operation, if nothing else is said.
     Times(Vec<f64>),
     /// The peer does not do this row, and why.
     Unsupported(String),
@@ -32,25 +33,26 @@ pub(crate) enum Outcome {
     Missing,
 }
 
-/// What came of a row.
+/// What came of one part of a row.
 #[derive(Debug)]
 pub(crate) struct Figures {
     pub(crate) row: Row,
-    /// How many messages it sent, or round trips it made.
+    pub(crate) part: &'static Part,
+    /// How often it was done, by those that can do it as often as is wanted.
     pub(crate) count: u64,
     /// One per contestant.
     pub(crate) outcomes: Vec<Outcome>,
 }
 
 impl Outcome {
-    fn times(&self) -> &[f64] {
+    pub(crate) fn times(&self) -> &[f64] {
         match self {
             Outcome::Times(times) => times,
             _ => &[],
         }
     }
 
-    /// The times per message, if there are any.
+    /// The values' spread, if there are any.
     pub(crate) fn spread(&self) -> Option<Spread> {
         Spread::of(self.times().iter().copied())
     }
@@ -61,7 +63,7 @@ impl Outcome {
     }
 }
 
-/// Runs all `rows`, and prints a line for each.
+/// Runs all rows of a section, and prints a line for each.
 #[allow(
     clippy::disallowed_methods,
     reason = "xtask runs outside the runtime, on the real clock"
@@ -69,64 +71,90 @@ impl Outcome {
 pub(crate) fn run(
     runner: &Runner,
     programs: &Programs,
-    contestants: &[Contestant],
-    rows: &[Row],
+    section: &Section,
     flags: &Flags,
 ) -> Result<Vec<Figures>, Failure> {
     let mut all = Vec::new();
-    for row in rows {
+    for row in &section.rows {
         print!("{}", line::dotted(&row.name, WIDTH));
         io::stdout().flush()?;
         let start = Instant::now();
-        let figures = run_row(runner, programs, contestants, row, flags);
+        let figures = run_row(runner, programs, &section.contestants, row, flags);
         let figures = figures.inspect_err(|_| println!())?;
-        println!("{}", figures.line(contestants, start.elapsed()));
-        all.push(figures);
+        if let Some(first) = figures.first() {
+            println!("{}", first.line(&section.contestants, start.elapsed()));
+        }
+        all.extend(figures);
     }
     Ok(all)
 }
 
+/// Runs a row; returns a figure for each of its parts.
 fn run_row(
     runner: &Runner,
     programs: &Programs,
     contestants: &[Contestant],
     row: &Row,
     flags: &Flags,
-) -> Result<Figures, Failure> {
-    let mut figures = Figures {
+) -> Result<Vec<Figures>, Failure> {
+    let nothing = || vec![Outcome::Times(Vec::new()); contestants.len()];
+    let empty = |part| Figures {
         row: row.clone(),
-        count: row.scaled(flags.scale),
-        outcomes: vec![Outcome::Times(Vec::new()); contestants.len()],
+        part,
+        count: row.count.argument(flags.scale),
+        outcomes: nothing(),
     };
+    let mut all: Vec<_> = row.parts.iter().map(empty).collect();
     for _ in 0..flags.rounds {
-        for (contestant, outcome) in contestants.iter().zip(&mut figures.outcomes) {
+        for (at, contestant) in contestants.iter().enumerate() {
             // Who has failed once would fail again, maybe after a minute.
-            let Outcome::Times(times) = outcome else {
+            if !matches!(all[0].outcomes[at], Outcome::Times(_)) {
                 continue;
-            };
-            let attempt = match programs.path(contestant.peer) {
+            }
+            let outcome = match programs.path(contestant.peer) {
                 Some(path) => Attempt {
                     path,
                     contestant,
-                    row: &row.name,
-                    count: figures.count,
+                    row,
+                    argument: row.argument(contestant.peer, flags.scale),
                     limit: flags.time_limit,
-                },
-                None => {
-                    *outcome = Outcome::Missing;
-                    continue;
                 }
+                .run(runner, programs.pinned_to())?,
+                None => Err(Outcome::Missing),
             };
-            match attempt.run(runner)? {
-                Ok(time) => times.push(time),
-                Err(other) => *outcome = other,
+            record(&mut all, at, outcome);
+        }
+    }
+    Ok(all)
+}
+
+/// Adds what came of a run of the contestant at `at`.
+fn record(all: &mut [Figures], at: usize, outcome: Result<Vec<f64>, Outcome>) {
+    match outcome {
+        Ok(values) => {
+            for (figures, value) in all.iter_mut().zip(values) {
+                if let Outcome::Times(times) = &mut figures.outcomes[at] {
+                    times.push(value);
+                }
+            }
+        }
+        Err(other) => {
+            for figures in all {
+                figures.outcomes[at] = other.clone();
             }
         }
     }
-    Ok(figures)
 }
 
 impl Figures {
+    /// The row's name, and which part of it this is.
+    pub(crate) fn name(&self) -> String {
+        match self.part.label {
+            "" => self.row.name.clone(),
+            label => format!("{}, {label}", self.row.name),
+        }
+    }
+
     /// What our output says of the row: the time it took, what failed, and gorge's first figure.
     fn line(&self, contestants: &[Contestant], time: Duration) -> String {
         let both = || contestants.iter().zip(&self.outcomes);
@@ -134,7 +162,7 @@ impl Figures {
         let failed: Vec<_> = failed.map(|(who, _)| who.to_string()).collect();
         let ours = both().find_map(|(who, it)| Some((who, it.spread()?)));
         let mut note = ours.map_or(String::new(), |(who, spread)| {
-            format!("{who}: {:.0} ns", spread.median)
+            format!("{who}: {:.0}", spread.median)
         });
         if !failed.is_empty() {
             note += &format!("; failed: {}", failed.join("; "));
@@ -148,16 +176,29 @@ impl Figures {
 struct Attempt<'a> {
     path: &'a Path,
     contestant: &'a Contestant,
-    row: &'a str,
-    count: u64,
+    row: &'a Row,
+    /// What the program is told behind the row's name.
+    argument: u64,
     limit: Duration,
 }
 
 impl Attempt<'_> {
-    /// Nanoseconds per message, or what came instead.
-    fn run(&self, runner: &Runner) -> Result<Result<f64, Outcome>, Failure> {
-        let mut command = Command::new(self.path);
-        command.args([self.row, &self.count.to_string()]);
+    /// A value for each of the row's parts, or what came instead.
+    fn run(
+        &self,
+        runner: &Runner,
+        pinned_to: Result<&str, &str>,
+    ) -> Result<Result<Vec<f64>, Outcome>, Failure> {
+        let mut command = match (self.contestant.pinned, pinned_to) {
+            (false, _) => Command::new(self.path),
+            (true, Ok(processor)) => {
+                let mut command = Command::new("taskset");
+                command.args(["-c", processor]).arg(self.path);
+                command
+            }
+            (true, Err(reason)) => return Ok(Err(Outcome::Unsupported(reason.to_owned()))),
+        };
+        command.args([&self.row.name, &self.argument.to_string()]);
         command.envs(self.contestant.environment());
         let (ending, output) = runner.run_within(command, self.limit)?;
         match ending {
@@ -166,7 +207,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn judge(&self, ending: Ending, output: &str) -> Result<f64, Outcome> {
+    fn judge(&self, ending: Ending, output: &str) -> Result<Vec<f64>, Outcome> {
         let reason = || output.lines().next().unwrap_or_default().trim().to_owned();
         match ending {
             Ending::Exited(status) if status.code() == Some(UNSUPPORTED) => {
@@ -177,25 +218,34 @@ impl Attempt<'_> {
                 Err(Outcome::Failed(format!("did not end within {limit} s")))
             }
             ending if !ending.passed() => Err(Outcome::Failed(format!("{ending}: {}", reason()))),
-            _ => self.read(output).map_err(Outcome::Failed),
+            _ => {
+                let parts = self.row.parts.iter();
+                let values: Result<_, _> = parts.map(|part| self.read(output, part)).collect();
+                values.map_err(Outcome::Failed)
+            }
         }
     }
 
-    /// Nanoseconds per message, from the line that a program prints.
-    fn read(&self, output: &str) -> Result<f64, String> {
-        let asked = format!(
-            "{} {} {}",
-            self.row,
-            self.contestant.setting.procs(),
-            self.count
-        );
-        let said = output.lines().find_map(|line| line.split_once(" -> "));
-        let (done, time) = said.ok_or("it did not print a time")?;
-        if done != asked {
-            return Err(format!("it did `{done}`, not `{asked}`"));
-        }
-        let time: u64 = time.parse().map_err(|_| format!("`{time}` is no time"))?;
-        Ok(time as f64 / self.count as f64)
+    /// The value of a part, from the lines that a program prints.
+    fn read(&self, output: &str, part: &Part) -> Result<f64, String> {
+        let procs = self.contestant.setting.procs();
+        let dot = if part.name.is_empty() { "" } else { "." };
+        let name = format!("{}{dot}{}", self.row.name, part.name);
+        let asked = format!("{name} {procs} {}", self.argument);
+        let said = || output.lines().filter_map(|line| line.split_once(" -> "));
+        let found = said().find(|(done, _)| *done == asked);
+        let Some((_, value)) = found else {
+            return Err(match said().next() {
+                None => "it did not print a time".to_owned(),
+                Some((done, _)) => format!("it did `{done}`, not `{asked}`"),
+            });
+        };
+        let value: u64 = value.parse().map_err(|_| format!("`{value}` is no time"))?;
+        let operations = match part.is_sum {
+            true => self.row.count.operations(self.argument),
+            false => 1,
+        };
+        Ok(value as f64 / operations as f64)
     }
 }
 

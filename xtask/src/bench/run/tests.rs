@@ -2,28 +2,34 @@
 
 use super::*;
 use crate::bench::peers;
+use crate::bench::rows::{Count, TIME};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
-fn attempt(contestant: &Contestant) -> Attempt<'_> {
+fn attempt<'a>(contestant: &'a Contestant, row: &'a Row) -> Attempt<'a> {
     Attempt {
         path: Path::new("/nowhere"),
         contestant,
-        row: "pingpong",
-        count: 400,
+        row,
+        argument: 400,
         limit: Duration::from_secs(7),
     }
 }
 
+fn pingpong() -> Row {
+    Row::times("pingpong", 400, 4)
+}
+
 fn two_workers() -> Contestant {
-    let mut all = peers::all().into_iter();
+    let mut all = peers::with_channels().into_iter();
     all.find(|it| it.to_string() == "go, P=2").unwrap()
 }
 
 /// What comes of a program that ends with exit code `code`.
 fn judged(code: i32, output: &str) -> Result<f64, Outcome> {
     let status = ExitStatus::from_raw(code << 8);
-    attempt(&two_workers()).judge(Ending::Exited(status), output)
+    let outcome = attempt(&two_workers(), &pingpong()).judge(Ending::Exited(status), output);
+    outcome.map(|values| values[0])
 }
 
 fn failed(reason: &str) -> Result<f64, Outcome> {
@@ -60,8 +66,8 @@ fn crashes_and_hangs_are_failures_with_a_reason() {
         judged(101, "thread panicked\nmore\n"),
         failed("FAILED (exit status: 101): thread panicked")
     );
-    let hung = attempt(&two_workers()).judge(Ending::TimedOut, "");
-    assert_eq!(hung, failed("did not end within 7 s"));
+    let hung = attempt(&two_workers(), &pingpong()).judge(Ending::TimedOut, "");
+    assert_eq!(hung.map(|_| 0.0), failed("did not end within 7 s"));
 }
 
 #[test]
@@ -81,43 +87,80 @@ fn a_program_gets_row_count_and_setting() {
     ]);
     assert!(write.arg(&script).status().unwrap().success());
     let contestant = two_workers();
+    let row = pingpong();
     let attempt = Attempt {
         path: &script,
-        ..attempt(&contestant)
+        ..attempt(&contestant, &row)
     };
     let runner = Runner::new(Duration::from_secs(60), false).unwrap();
-    let outcome = attempt.run(&runner).ok().unwrap();
+    let outcome = attempt.run(&runner, Err("it is not pinned")).ok().unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
-    assert_eq!(outcome, Ok(10.0));
+    assert_eq!(outcome, Ok(vec![10.0]));
+}
+
+#[test]
+fn who_cannot_be_pinned_does_not_do_the_row() {
+    let contestant = peers::pinned(vec![two_workers()])[0];
+    let runner = Runner::new(Duration::from_secs(60), false).unwrap();
+    let row = pingpong();
+    let outcome = attempt(&contestant, &row).run(&runner, Err("there is no taskset"));
+    let reason = "there is no taskset".to_owned();
+    assert_eq!(outcome.ok().unwrap(), Err(Outcome::Unsupported(reason)));
+}
+
+#[test]
+fn a_row_may_have_several_figures() {
+    const PARTS: &[Part] = &[
+        Part {
+            name: "cpu",
+            label: "CPU",
+            is_sum: true,
+        },
+        Part {
+            name: "p99",
+            label: "late p99",
+            is_sum: false,
+        },
+    ];
+    let row = Row::of("sleep", Count::Times(400, 1), PARTS);
+    let contestant = two_workers();
+    let judge = |output: &str| {
+        let status = ExitStatus::from_raw(0);
+        attempt(&contestant, &row).judge(Ending::Exited(status), output)
+    };
+    let output = "sleep 2 400 -> 9\nsleep.p99 2 400 -> 77\nsleep.cpu 2 400 -> 800\n";
+    assert_eq!(judge(output), Ok(vec![2.0, 77.0]));
+    let reason = "it did `sleep 2 400`, not `sleep.cpu 2 400`".to_owned();
+    assert_eq!(judge("sleep 2 400 -> 9\n"), Err(Outcome::Failed(reason)));
 }
 
 #[test]
 fn a_row_without_programs_is_missing_all_over() {
-    let contestants = peers::all();
-    let row = &crate::bench::rows::all()[0];
+    let contestants = peers::with_channels();
     let runner = Runner::new(Duration::from_secs(60), false).unwrap();
-    let programs = Programs::default();
-    let figures = run_row(&runner, &programs, &contestants, row, &Flags::default());
-    let figures = figures.ok().unwrap();
-    assert!(figures.outcomes.iter().all(|it| *it == Outcome::Missing));
-    assert_eq!(figures.outcomes.len(), contestants.len());
+    let (programs, flags) = (Programs::default(), Flags::default());
+    let figures = run_row(&runner, &programs, &contestants, &pingpong(), &flags);
+    let outcomes = &figures.ok().unwrap()[0].outcomes;
+    assert!(outcomes.iter().all(|it| *it == Outcome::Missing));
+    assert_eq!(outcomes.len(), contestants.len());
 }
 
 #[test]
 fn the_line_of_a_row_names_who_failed() {
-    let contestants = peers::all();
+    let contestants = peers::with_channels();
     let mut figures = Figures {
-        row: crate::bench::rows::all()[0].clone(),
+        row: pingpong(),
+        part: &TIME,
         count: 400,
         outcomes: vec![Outcome::Times(vec![30.0, 20.0, 90.0]); contestants.len()],
     };
     let second = Duration::from_secs(1);
     let line = figures.line(&contestants, second);
-    assert_eq!(line, " ok  1.0 s  gorge, homed, P=1: 30 ns");
+    assert_eq!(line, " ok  1.0 s  gorge, homed, P=1: 30");
     *figures.outcomes.last_mut().unwrap() = Outcome::Failed("it crashed".to_owned());
     let line = figures.line(&contestants, second);
     assert_eq!(
         line,
-        " FAILED  1.0 s  gorge, homed, P=1: 30 ns; failed: kanal, threads"
+        " FAILED  1.0 s  gorge, homed, P=1: 30; failed: kanal, threads"
     );
 }

@@ -1,0 +1,283 @@
+//! `cargo xtask bench criterion`: the criterion benches with and without link-time optimisation.
+//!
+//! A function that is only fast because the linker saw through a crate's boundary is slow for whoever builds
+//! without that, which is the default. So each bench runs in both profiles, and one that is much faster with
+//! optimisation at link time is flagged: something on its path wants `#[inline]`.
+
+use super::host::Host;
+use super::programs::Programs;
+use super::work_folder;
+use crate::Failure;
+use crate::line;
+use crate::step::{Ending, Runner};
+use crate::workspace;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+/// How many times slower a bench may be without link-time optimisation.
+const MOST: f64 = 1.3;
+
+/// How long building all benches and running one profile's may take.
+const LIMIT: Duration = Duration::from_secs(4 * 3600);
+
+/// The profiles: cargo's name for each, and ours. That of cargo's `bench` is the default without it.
+const PROFILES: [(&str, &str); 2] = [("bench", "plain"), ("bench-lto", "fat")];
+
+/// What a run was asked to do.
+#[derive(Debug, Default, PartialEq)]
+struct Flags {
+    /// Bench files; all if empty.
+    only: Vec<String>,
+    /// How long each bench is measured; criterion's choice if nothing.
+    seconds: Option<f64>,
+}
+
+impl Flags {
+    fn parse(arguments: &[String]) -> Result<Flags, String> {
+        let mut flags = Flags::default();
+        let mut arguments = arguments.iter().map(String::as_str);
+        while let Some(flag) = arguments.next() {
+            let value = arguments.next().unwrap_or_default();
+            match flag {
+                "--only" if !value.is_empty() => {
+                    flags.only.extend(value.split(',').map(str::to_owned));
+                }
+                "--only" => return Err("--only: name a file of benches/benches".to_owned()),
+                "--seconds" => {
+                    let seconds = value
+                        .parse()
+                        .ok()
+                        .filter(|it: &f64| *it > 0.0 && it.is_finite());
+                    let message = || "--seconds: give a number above 0, such as 0.5".to_owned();
+                    flags.seconds = Some(seconds.ok_or_else(message)?);
+                }
+                _ => {
+                    return Err(format!(
+                        "bench criterion has no flag `{flag}`; see `cargo xtask help`"
+                    ));
+                }
+            }
+        }
+        Ok(flags)
+    }
+
+    fn check_names(&self, root: &Path) -> Result<(), String> {
+        let names = bench_names(root).map_err(|error| error.to_string())?;
+        match self.only.iter().find(|name| !names.contains(name)) {
+            None => Ok(()),
+            Some(name) => Err(format!(
+                "--only: there is no bench `{name}`; name some of {}, with commas between",
+                names.join(", ")
+            )),
+        }
+    }
+}
+
+fn bench_names(root: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(root.join("benches/benches"))? {
+        let path = entry?.path();
+        names.extend(
+            path.file_stem()
+                .map(|name| name.to_string_lossy().into_owned()),
+        );
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Runs the benches in both profiles, and prints the ratios.
+pub(super) fn run(root: &Path, arguments: &[String]) -> Result<(), Failure> {
+    let flags = Flags::parse(arguments).map_err(Failure::Usage)?;
+    flags.check_names(root).map_err(Failure::Usage)?;
+    let runner = Runner::new(LIMIT, false)?;
+    print!("{}", Host::look(root, &Programs::default()));
+    let [plain, fat] = PROFILES;
+    let plain = measure(root, &runner, &flags, plain)?;
+    let fat = measure(root, &runner, &flags, fat)?;
+    let table = table(&plain, &fat);
+    print!("\n{table}");
+    let path = work_folder(root).join("criterion.md");
+    fs::write(&path, format!("# Criterion benches\n\n{table}"))?;
+    println!("the report: {}", path.display());
+    Ok(())
+}
+
+/// Runs the benches in one profile; returns nanoseconds by the names of benches.
+fn measure(
+    root: &Path,
+    runner: &Runner,
+    flags: &Flags,
+    (profile, name): (&str, &str),
+) -> Result<BTreeMap<String, f64>, Failure> {
+    // Results of a run before would be taken for those of this one.
+    let home = work_folder(root).join("criterion").join(name);
+    if home.exists() {
+        fs::remove_dir_all(&home)?;
+    }
+    fs::create_dir_all(&home)?;
+    let mut cargo = workspace::cargo(root);
+    cargo.args([
+        "bench",
+        "--locked",
+        "--package",
+        "benches",
+        "--profile",
+        profile,
+    ]);
+    match flags.only.is_empty() {
+        true => _ = cargo.arg("--benches"),
+        false => flags
+            .only
+            .iter()
+            .for_each(|it| _ = cargo.args(["--bench", it])),
+    }
+    cargo.args(["--", "--noplot"]);
+    if let Some(seconds) = flags.seconds {
+        let warm_up = (seconds / 2.0).to_string();
+        cargo.args(["--measurement-time", &seconds.to_string()]);
+        cargo.args(["--warm-up-time", &warm_up, "--sample-size", "10"]);
+    }
+    cargo.env("CRITERION_HOME", &home);
+    print!("{}", line::dotted(profile, 28));
+    io::Write::flush(&mut io::stdout())?;
+    let (ending, output) = runner.run(cargo).inspect_err(|_| println!())?;
+    let times = times(&home)?;
+    println!(" {ending}  {} benches", times.len());
+    match ending {
+        Ending::Interrupted => Err(Failure::Interrupted),
+        ending if !ending.passed() => {
+            println!("\n{}", output.trim_end());
+            Err(Failure::Reported)
+        }
+        _ => Ok(times),
+    }
+}
+
+/// The medians of all benches whose results lie below `folder`.
+fn times(folder: &Path) -> io::Result<BTreeMap<String, f64>> {
+    let mut times = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if !path.is_dir() {
+            continue;
+        }
+        if path.ends_with("new") {
+            let read = |name: &str| -> io::Result<Value> {
+                Ok(serde_json::from_str(&fs::read_to_string(path.join(name))?)?)
+            };
+            let (benchmark, estimates) = (read("benchmark.json")?, read("estimates.json")?);
+            let median = estimates["median"]["point_estimate"].as_f64();
+            if let (Some(name), Some(median)) = (benchmark["full_id"].as_str(), median) {
+                times.insert(name.to_owned(), median);
+            }
+        } else {
+            times.extend(self::times(&path)?);
+        }
+    }
+    Ok(times)
+}
+
+/// Both times of each bench, and the ratio; what is above the limit is told below the table.
+fn table(plain: &BTreeMap<String, f64>, fat: &BTreeMap<String, f64>) -> String {
+    let mut table = "| bench | plain, ns | with LTO, ns | ratio | |\n".to_owned();
+    table += "| --- | --: | --: | --: | --- |\n";
+    let mut above = 0;
+    for (name, without) in plain {
+        let Some(with) = fat.get(name) else {
+            let _ = writeln!(
+                table,
+                "| {name} | {without:.1} | – | – | not run with LTO |"
+            );
+            continue;
+        };
+        let ratio = without / with;
+        let flag = if ratio > MOST { "**above**" } else { "" };
+        above += usize::from(ratio > MOST);
+        let _ = writeln!(
+            table,
+            "| {name} | {without:.1} | {with:.1} | {ratio:.2} | {flag} |"
+        );
+    }
+    let _ = match above {
+        0 => writeln!(
+            table,
+            "\nNo bench is more than {MOST} times slower without LTO."
+        ),
+        _ => writeln!(
+            table,
+            "\n{above} are more than {MOST} times slower without LTO."
+        ),
+    };
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Flags, String> {
+        let arguments: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+        Flags::parse(&arguments)
+    }
+
+    #[test]
+    fn benches_are_picked_by_the_name_of_their_file() {
+        let flags = parse("--only spawn,yielding --seconds 0.5").unwrap();
+        assert_eq!(flags.only, ["spawn", "yielding"]);
+        assert_eq!(flags.seconds, Some(0.5));
+        assert_eq!(flags.check_names(&workspace::root()), Ok(()));
+        let unknown = parse("--only swap")
+            .unwrap()
+            .check_names(&workspace::root());
+        assert!(
+            unknown
+                .unwrap_err()
+                .starts_with("--only: there is no bench `swap`; name some of")
+        );
+        for line in ["--only", "--seconds 0", "--seconds", "--quick"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_much_faster_with_lto_is_flagged() {
+        let times = |pairs: &[(&str, f64)]| -> BTreeMap<_, _> {
+            let pairs = pairs.iter();
+            pairs
+                .map(|(name, time)| ((*name).to_owned(), *time))
+                .collect()
+        };
+        let plain = times(&[("a", 12.9), ("b", 14.0), ("c", 1.0)]);
+        let table = table(&plain, &times(&[("a", 10.0), ("b", 10.0)]));
+        let rows: Vec<_> = table.lines().skip(2).collect();
+        assert_eq!(
+            rows,
+            [
+                "| a | 12.9 | 10.0 | 1.29 |  |",
+                "| b | 14.0 | 10.0 | 1.40 | **above** |",
+                "| c | 1.0 | – | – | not run with LTO |",
+                "",
+                "1 are more than 1.3 times slower without LTO.",
+            ]
+        );
+    }
+
+    #[test]
+    fn results_are_found_by_the_names_of_benches() {
+        let folder = std::env::temp_dir().join(format!("xtask-criterion-{}", std::process::id()));
+        let new = folder.join("spawn/homed/new");
+        fs::create_dir_all(&new).unwrap();
+        fs::write(new.join("benchmark.json"), r#"{"full_id": "spawn/homed"}"#).unwrap();
+        let estimates = r#"{"median": {"point_estimate": 12.5}}"#;
+        fs::write(new.join("estimates.json"), estimates).unwrap();
+        let found = times(&folder).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(found, BTreeMap::from([("spawn/homed".to_owned(), 12.5)]));
+    }
+}
