@@ -18,7 +18,7 @@ use crate::flags::{Flags, Grammar};
 use crate::line;
 use crate::step::{Ending, Runner};
 use crate::tally::{self, Tally};
-use crate::{Failure, layers, tidy, workspace};
+use crate::{Failure, instructions, layers, tidy, workspace};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -70,6 +70,10 @@ const STEPS: &[Step] = &[
             "test --workspace --exclude benches --exclude xtask --lib --bins --examples --tests --locked \
              --no-fail-fast --release",
         ),
+    },
+    Step {
+        name: "instructions",
+        work: Work::Check(instructions::check),
     },
     Step {
         name: "no-unwinding",
