@@ -4,7 +4,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "what is measured is real time")]
 
-use gorge_runtime::{Runtime, go, goroutine, stack, time};
+mod common;
+
+use common::Setting;
+use gorge_runtime::{Runtime, blocking, go, goroutine, stack, time, yield_now};
 use std::env;
 use std::fs;
 use std::process::Command;
@@ -32,8 +35,12 @@ fn child(case: &str) -> String {
 #[test]
 fn the_child() {
     match env::var(CASE).as_deref() {
-        Ok("parked") => stays_quiet(|runtime| park_many(runtime, 10_000)),
-        Ok("timers") => stays_quiet(|runtime| sleep_many(runtime, 100_000)),
+        Ok("parked") => stays_quiet(false, |runtime| park_many(runtime, 10_000)),
+        Ok("parked, migrating") => stays_quiet(true, |runtime| park_many(runtime, 10_000)),
+        Ok("timers") => stays_quiet(false, |runtime| sleep_many(runtime, 100_000)),
+        Ok("timers, migrating") => stays_quiet(true, |runtime| sleep_many(runtime, 100_000)),
+        Ok("used") => stays_quiet(false, use_heavily),
+        Ok("used, migrating") => stays_quiet(true, use_heavily),
         Ok("deep") => gives_memory_back(),
         Ok("warning") => hogs_beside_a_sibling(),
         Ok("traced") => is_traced(),
@@ -56,6 +63,31 @@ fn sleep_many(runtime: &Runtime, count: usize) {
     for _ in 0..count {
         drop(runtime.go(|| time::sleep(Duration::from_secs(3600))));
     }
+}
+
+/// Does all that wakes somebody, as many as there are and more; then leaves parked
+/// goroutines and far timers behind.
+fn use_heavily(runtime: &Runtime) {
+    runtime.run(|| {
+        let workers: Vec<_> = (0..1000)
+            .map(|number| {
+                go(move || {
+                    for turn in 0..20 {
+                        yield_now();
+                        time::sleep(Duration::from_micros((number * 7 + turn) % 300));
+                    }
+                    blocking(move || number) + go(move || number).join().expect("it ends")
+                })
+            })
+            .collect();
+        let sum: u64 = workers
+            .into_iter()
+            .map(|it| it.join().expect("it ends"))
+            .sum();
+        assert_eq!(sum, 999 * 1000);
+    });
+    park_many(runtime, 10_000);
+    sleep_many(runtime, 10_000);
 }
 
 /// Context switches, voluntary and not, of all threads but the calling one, and
@@ -97,8 +129,9 @@ fn thread_id() -> String {
 }
 
 /// Waits until nothing happens for a whole second. Hangs if that never comes.
-fn stays_quiet(load: impl FnOnce(&Runtime)) {
-    let runtime = runtime();
+fn stays_quiet(migrating: bool, load: impl FnOnce(&Runtime)) {
+    let procs = 2;
+    let runtime = Setting { migrating, procs }.runtime();
     load(&runtime);
     loop {
         let before = activity();
@@ -116,11 +149,19 @@ fn stays_quiet(load: impl FnOnce(&Runtime)) {
 #[test]
 fn parked_goroutines_cost_no_context_switch() {
     child("parked");
+    child("parked, migrating");
 }
 
 #[test]
 fn pending_timers_cost_no_context_switch() {
     child("timers");
+    child("timers, migrating");
+}
+
+#[test]
+fn what_was_busy_and_has_come_to_rest_costs_no_context_switch() {
+    child("used");
+    child("used, migrating");
 }
 
 /// Resident memory of the process.
