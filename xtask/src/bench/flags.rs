@@ -115,7 +115,7 @@ impl Flags {
         let is_in = |part: &String| suite.rows().any(|row| row.name.contains(&**part));
         if let Some(part) = parts.iter().find(|part| !is_in(part)) {
             return Err(format!(
-                "--only: there is no row with `{part}` in its name; see docs/benchmarks.md"
+                "--only: there is no row with `{part}` in its name; see xtask/src/bench/suites"
             ));
         }
         if self.rows.is_empty() {
