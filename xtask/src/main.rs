@@ -155,6 +155,7 @@ cargo xtask bench peers|channels|scaling|latency|memory [FLAGS]
 cargo xtask bench criterion [FLAGS]
                          run the criterion benches with and without LTO
     --only NAME[,NAME]     these files of benches/benches alone
+    --rounds N             how often each runs in both profiles (3)
     --seconds F            measure each bench for so long
 cargo xtask help         show this text
 

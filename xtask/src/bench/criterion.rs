@@ -6,6 +6,7 @@
 
 use super::host::Host;
 use super::programs::Programs;
+use super::statistics::Spread;
 use super::work_folder;
 use crate::Failure;
 use crate::line;
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How many times slower a bench may be without link-time optimisation.
@@ -29,12 +30,24 @@ const LIMIT: Duration = Duration::from_secs(4 * 3600);
 const PROFILES: [(&str, &str); 2] = [("bench", "plain"), ("bench-lto", "fat")];
 
 /// What a run was asked to do.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, PartialEq)]
 struct Flags {
     /// Bench files; all if empty.
     only: Vec<String>,
+    /// How often every bench runs in each profile, by turns.
+    rounds: usize,
     /// How long each bench is measured; criterion's choice if nothing.
     seconds: Option<f64>,
+}
+
+impl Default for Flags {
+    fn default() -> Flags {
+        Flags {
+            only: Vec::new(),
+            rounds: 3,
+            seconds: None,
+        }
+    }
 }
 
 impl Flags {
@@ -48,6 +61,11 @@ impl Flags {
                     flags.only.extend(value.split(',').map(str::to_owned));
                 }
                 "--only" => return Err("--only: name a file of benches/benches".to_owned()),
+                "--rounds" => {
+                    let rounds = value.parse().ok().filter(|it: &usize| *it > 0);
+                    let message = || "--rounds: give a number, 1 or more".to_owned();
+                    flags.rounds = rounds.ok_or_else(message)?;
+                }
                 "--seconds" => {
                     let seconds = value
                         .parse()
@@ -97,9 +115,22 @@ pub(super) fn run(root: &Path, arguments: &[String]) -> Result<(), Failure> {
     flags.check_names(root).map_err(Failure::Usage)?;
     let runner = Runner::new(LIMIT, false)?;
     print!("{}", Host::look(root, &Programs::default()));
-    let [plain, fat] = PROFILES;
-    let plain = measure(root, &runner, &flags, plain)?;
-    let fat = measure(root, &runner, &flags, fat)?;
+    let bench = Bench {
+        root,
+        runner: &runner,
+        flags: &flags,
+    };
+    // All is built before anything is measured, so that the two of a pair follow each other.
+    for profile in PROFILES {
+        bench.cargo(profile, "build", &["--no-run"])?;
+    }
+    let mut times = [Times::new(), Times::new()];
+    for _ in 0..flags.rounds {
+        for (profile, times) in PROFILES.into_iter().zip(&mut times) {
+            bench.measure(profile, times)?;
+        }
+    }
+    let [plain, fat] = times;
     let table = table(&plain, &fat);
     print!("\n{table}");
     let path = work_folder(root).join("criterion.md");
@@ -108,55 +139,69 @@ pub(super) fn run(root: &Path, arguments: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs the benches in one profile; returns nanoseconds by the names of benches.
-fn measure(
-    root: &Path,
-    runner: &Runner,
-    flags: &Flags,
-    (profile, name): (&str, &str),
-) -> Result<BTreeMap<String, f64>, Failure> {
-    // Results of a run before would be taken for those of this one.
-    let home = work_folder(root).join("criterion").join(name);
-    if home.exists() {
-        fs::remove_dir_all(&home)?;
-    }
-    fs::create_dir_all(&home)?;
-    let mut cargo = workspace::cargo(root);
-    cargo.args([
-        "bench",
-        "--locked",
-        "--package",
-        "benches",
-        "--profile",
-        profile,
-    ]);
-    match flags.only.is_empty() {
-        true => _ = cargo.arg("--benches"),
-        false => flags
-            .only
-            .iter()
-            .for_each(|it| _ = cargo.args(["--bench", it])),
-    }
-    cargo.args(["--", "--noplot"]);
-    if let Some(seconds) = flags.seconds {
-        let warm_up = (seconds / 2.0).to_string();
-        cargo.args(["--measurement-time", &seconds.to_string()]);
-        cargo.args(["--warm-up-time", &warm_up, "--sample-size", "10"]);
-    }
-    cargo.env("CRITERION_HOME", &home);
-    print!("{}", line::dotted(profile, 28));
-    io::Write::flush(&mut io::stdout())?;
-    let (ending, output) = runner.run(cargo).inspect_err(|_| println!())?;
-    let times = times(&home)?;
-    println!(" {ending}  {} benches", times.len());
-    match ending {
-        Ending::Interrupted => Err(Failure::Interrupted),
-        ending if !ending.passed() => {
-            println!("\n{}", output.trim_end());
-            Err(Failure::Reported)
+/// Nanoseconds by the names of benches, round by round.
+type Times = BTreeMap<String, Vec<f64>>;
+
+/// How to run the benches.
+struct Bench<'a> {
+    root: &'a Path,
+    runner: &'a Runner,
+    flags: &'a Flags,
+}
+
+impl Bench<'_> {
+    /// Runs the benches in one profile, and adds their times.
+    fn measure(&self, profile: (&str, &str), times: &mut Times) -> Result<(), Failure> {
+        // Results of a run before would be taken for those of this one.
+        let home = home(self.root, profile);
+        if home.exists() {
+            fs::remove_dir_all(&home)?;
         }
-        _ => Ok(times),
+        fs::create_dir_all(&home)?;
+        let seconds = self.flags.seconds;
+        let seconds = seconds.map(|it| [it.to_string(), (it / 2.0).to_string()]);
+        let mut arguments = vec!["--", "--noplot"];
+        if let Some([measurement, warm_up]) = &seconds {
+            arguments.extend(["--measurement-time", measurement]);
+            arguments.extend(["--warm-up-time", warm_up, "--sample-size", "10"]);
+        }
+        self.cargo(profile, "run", &arguments)?;
+        for (name, time) in self::times(&home)? {
+            times.entry(name).or_default().push(time);
+        }
+        Ok(())
     }
+
+    /// Runs `cargo bench` in one profile, with further arguments, and prints a line.
+    fn cargo(&self, profile: (&str, &str), step: &str, arguments: &[&str]) -> Result<(), Failure> {
+        let mut cargo = workspace::cargo(self.root);
+        cargo.args(["bench", "--locked", "--package", "benches"]);
+        cargo.args(["--no-default-features", "--profile", profile.0]);
+        match self.flags.only.is_empty() {
+            true => _ = cargo.arg("--benches"),
+            false => (self.flags.only.iter()).for_each(|it| _ = cargo.args(["--bench", it])),
+        }
+        cargo.args(arguments);
+        cargo.env("CRITERION_HOME", home(self.root, profile));
+        let name = format!("{step} {}", profile.0);
+        print!("{}", line::dotted(&name, 28));
+        io::Write::flush(&mut io::stdout())?;
+        let (ending, output) = self.runner.run(cargo).inspect_err(|_| println!())?;
+        println!(" {ending}");
+        match ending {
+            Ending::Interrupted => Err(Failure::Interrupted),
+            ending if ending.passed() => Ok(()),
+            _ => {
+                println!("\n{}", output.trim_end());
+                Err(Failure::Reported)
+            }
+        }
+    }
+}
+
+/// Where criterion keeps the results of a profile.
+fn home(root: &Path, profile: (&str, &str)) -> PathBuf {
+    work_folder(root).join("criterion").join(profile.1)
 }
 
 /// The medians of all benches whose results lie below `folder`.
@@ -183,25 +228,26 @@ fn times(folder: &Path) -> io::Result<BTreeMap<String, f64>> {
     Ok(times)
 }
 
-/// Both times of each bench, and the ratio; what is above the limit is told below the table.
-fn table(plain: &BTreeMap<String, f64>, fat: &BTreeMap<String, f64>) -> String {
+/// Both times of each bench, and the ratio pair by pair; how many are above the limit is told below the table.
+fn table(plain: &Times, fat: &Times) -> String {
     let mut table = "| bench | plain, ns | with LTO, ns | ratio | |\n".to_owned();
     table += "| --- | --: | --: | --: | --- |\n";
+    let median = |times: &[f64]| Spread::of(times.iter().copied()).map_or(0.0, |it| it.median);
     let mut above = 0;
     for (name, without) in plain {
-        let Some(with) = fat.get(name) else {
-            let _ = writeln!(
-                table,
-                "| {name} | {without:.1} | – | – | not run with LTO |"
-            );
+        let with = fat.get(name).map_or(&[][..], Vec::as_slice);
+        let (ours, theirs) = (median(without), median(with));
+        let Some(ratio) = Spread::of_ratios(without, with) else {
+            let _ = writeln!(table, "| {name} | {ours:.1} | – | – | not run with LTO |");
             continue;
         };
-        let ratio = without / with;
-        let flag = if ratio > MOST { "**above**" } else { "" };
-        above += usize::from(ratio > MOST);
+        let is_above = ratio.median > MOST;
+        above += usize::from(is_above);
+        let Spread { low, median, high } = ratio;
+        let flag = if is_above { "**above**" } else { "" };
         let _ = writeln!(
             table,
-            "| {name} | {without:.1} | {with:.1} | {ratio:.2} | {flag} |"
+            "| {name} | {ours:.1} | {theirs:.1} | {median:.2} ({low:.2}–{high:.2}) | {flag} |"
         );
     }
     let _ = match above {
@@ -247,10 +293,10 @@ mod tests {
 
     #[test]
     fn what_is_much_faster_with_lto_is_flagged() {
-        let times = |pairs: &[(&str, f64)]| -> BTreeMap<_, _> {
+        let times = |pairs: &[(&str, f64)]| -> Times {
             let pairs = pairs.iter();
             pairs
-                .map(|(name, time)| ((*name).to_owned(), *time))
+                .map(|(name, time)| ((*name).to_owned(), vec![*time]))
                 .collect()
         };
         let plain = times(&[("a", 12.9), ("b", 14.0), ("c", 1.0)]);
@@ -259,8 +305,8 @@ mod tests {
         assert_eq!(
             rows,
             [
-                "| a | 12.9 | 10.0 | 1.29 |  |",
-                "| b | 14.0 | 10.0 | 1.40 | **above** |",
+                "| a | 12.9 | 10.0 | 1.29 (1.29–1.29) |  |",
+                "| b | 14.0 | 10.0 | 1.40 (1.40–1.40) | **above** |",
                 "| c | 1.0 | – | – | not run with LTO |",
                 "",
                 "1 are more than 1.3 times slower without LTO.",
