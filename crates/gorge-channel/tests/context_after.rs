@@ -7,6 +7,7 @@ use common::{LONG, Random, everywhere, in_virtual_time};
 use gorge_channel::context::{self, Context};
 use gorge_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded, time, unbounded};
 use gorge_runtime::{Runtime, goroutine, num_goroutines};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -337,6 +338,45 @@ fn contexts_and_functions_come_and_go_during_a_cancel() {
             });
             let all = || ran.load(Ordering::SeqCst) + stopped.load(Ordering::SeqCst);
             parties.until(|| all() == 300);
+        }
+    });
+}
+
+/// A value whose destructor panics.
+struct Explosive;
+
+impl Drop for Explosive {
+    fn drop(&mut self) {
+        panic!("a value's destructor");
+    }
+}
+
+/// A child that is dropped while a cancel is at it is freed by that, with its values.
+#[test]
+fn a_destructor_that_panics_does_not_keep_a_cancel_from_the_rest() {
+    everywhere(|parties| {
+        for _ in 0..20 {
+            let (parent, guard) = context::background().with_cancel();
+            let (f, ran) = told();
+            let _registered = parent.after_func(f);
+            let (doomed, others): (Vec<_>, Vec<_>) = (0..20)
+                .map(|_| {
+                    let explosive = parent.with_value(Explosive).with_cancel();
+                    (explosive, parent.with_cancel())
+                })
+                .unzip();
+            parties.scope(|scope| {
+                scope.spawn(|| {
+                    for child in doomed {
+                        drop(catch_unwind(AssertUnwindSafe(|| drop(child))));
+                    }
+                });
+                drop(catch_unwind(AssertUnwindSafe(|| guard.cancel())));
+            });
+            for (other, _guard) in &others {
+                assert_eq!(other.err(), Some(context::ContextError::Canceled));
+            }
+            assert_eq!(ran.recv_timeout(LONG), Ok(()));
         }
     });
 }

@@ -50,6 +50,8 @@ fn run(case: &str) {
         "forget" => who_forgets_keeps_the_signal(),
         "parent" => the_parent_and_the_guard_cancel_too(),
         "goroutine" => everywhere(|_| one_signal_cancels()),
+        "forked" => a_forked_process_has_signals_of_its_own(),
+        "stale" => a_signal_is_not_for_who_comes_after_it(),
         "refused" => some_signals_cannot_be_had(),
         other => unreachable!("no case {other}"),
     }
@@ -168,6 +170,48 @@ fn a_handler_from_before_is_called() {
     }
 }
 
+/// What was the default is the default there, and the parent hears nothing of it.
+fn a_forked_process_has_signals_of_its_own() {
+    let (context, guard) = context::background()
+        .with_signals([SIGNAL])
+        .expect("signals");
+    // SAFETY: the child does what a process with one thread left may.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        raise(SIGNAL);
+        // SAFETY: ends the process at once, if that has not been done.
+        unsafe { libc::_exit(0) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for the child that was just made, and writes to the place.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    assert!(libc::WIFSIGNALED(status), "status {status}");
+    assert_eq!(libc::WTERMSIG(status), SIGNAL);
+    let waited = context.done().recv_timeout(common::SHORT);
+    assert_eq!(waited, Err(RecvTimeoutError::Timeout));
+    raise(SIGNAL);
+    assert_ends(&context, SIGNAL);
+    drop(guard);
+}
+
+fn a_signal_is_not_for_who_comes_after_it() {
+    // What comes when nobody wants it must not end the process.
+    ignore(SIGNAL);
+    for _ in 0..500 {
+        let (_, guard) = context::background()
+            .with_signals([SIGNAL])
+            .expect("signals");
+        raise(SIGNAL);
+        guard.stop();
+        let (later, guard) = context::background()
+            .with_signals([SIGNAL])
+            .expect("signals");
+        let waited = later.done().recv_timeout(Duration::from_micros(200));
+        assert_eq!(waited, Err(RecvTimeoutError::Timeout));
+        drop(guard);
+    }
+}
+
 fn who_forgets_keeps_the_signal() {
     let (context, guard) = context::background()
         .with_signals([SIGNAL])
@@ -222,7 +266,9 @@ fn signals_cancel_contexts() {
 
 #[test]
 fn guards_give_signals_up_and_cancel() {
-    for case in ["ignored", "handler", "forget", "parent", "refused"] {
+    for case in [
+        "ignored", "handler", "forget", "parent", "refused", "forked", "stale",
+    ] {
         Child::new(case).end().expect(0, &[]);
     }
 }

@@ -8,6 +8,7 @@
 mod common;
 
 use common::{LONG, everywhere};
+use gorge_channel::time::Timer;
 use gorge_channel::{
     Receiver, RecvTimeoutError, Select, TryRecvError, after, at, bounded, never, select, tick,
     unbounded,
@@ -218,4 +219,31 @@ fn timers_are_not_for_receivers_to_close() {
     timer.clone().close();
     assert!(!timer.is_closed());
     assert!(timer.recv().is_ok());
+}
+
+/// A select looks when its timers are due before it waits for them, one by one.
+#[test]
+fn a_timer_that_is_set_anew_while_a_select_begins_to_wait_is_heard_of() {
+    const ROUNDS: usize = 100;
+    everywhere(|parties| {
+        let quiet: Vec<_> = (0..40).map(|_| never::<Instant>()).collect();
+        for _ in 0..ROUNDS {
+            let timer = Timer::new(LONG);
+            let (ready, heard) = bounded(1);
+            parties.scope(|scope| {
+                scope.spawn(|| {
+                    ready.send(()).expect("there is room");
+                    let mut select = Select::new();
+                    for quiet in &quiet {
+                        select.recv(quiet);
+                    }
+                    select.recv(&timer);
+                    let chosen = select.select_timeout(LONG).expect("the timer comes soon");
+                    chosen.recv(&timer).expect("its time");
+                });
+                heard.recv().expect("it is about to select");
+                timer.reset(MS);
+            });
+        }
+    });
 }

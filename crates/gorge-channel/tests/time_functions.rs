@@ -259,3 +259,31 @@ fn elapsed_is_a_timeout_of_io() {
     assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
     assert_eq!(error.to_string(), "the time is over");
 }
+
+/// Runs a function with a limit when it is dropped.
+struct Flush(Arc<AtomicUsize>);
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        let ended = time::timeout(LONG, || self.0.fetch_add(1, Ordering::SeqCst));
+        assert!(ended.is_err(), "nothing starts in a runtime that ends");
+    }
+}
+
+#[test]
+fn a_timeout_in_a_destructor_while_the_runtime_ends_is_cut_short() {
+    for migrating in [false, true] {
+        let runtime = common::build(Runtime::builder().max_procs(2), migrating);
+        let (ready, started) = bounded(0);
+        let flushed = Arc::new(AtomicUsize::new(0));
+        let flush = Flush(flushed.clone());
+        drop(runtime.go(move || {
+            let _flush = flush;
+            ready.send(()).expect("it is waited for");
+            goroutine::park_forever();
+        }));
+        started.recv().expect("it has started");
+        runtime.shutdown(LONG).expect("all unwound");
+        assert_eq!(flushed.load(Ordering::SeqCst), 0);
+    }
+}

@@ -50,6 +50,13 @@ impl<T> Locked<'_, T> {
         self.closed || self.buffer.has_expired()
     }
 
+    /// Whether a value, or the end, comes by itself before this.
+    #[inline]
+    pub(crate) fn is_due_before(&self, until: Option<Instant>) -> bool {
+        let due = self.buffer.due();
+        due.is_some_and(|due| until.is_none_or(|until| due < until))
+    }
+
     fn timer(&mut self) -> &mut Timer<T> {
         match &mut self.buffer {
             Buffer::Timer(timer) => timer,

@@ -7,6 +7,9 @@
 //!   handler (signal-hook's) ── a byte ──► thread ── cancels ──► contexts of the list
 //! ```
 //!
+//! A process that is forked has the handler but not the thread: there the signal does what it
+//! did before.
+//!
 //! When the last one goes, so does the writing end of the pipe, and with it the thread. From
 //! then on the handler, which stays in place, does what the signal did by default, if it
 //! did that before. Handlers that were there before are called all the time.
@@ -17,12 +20,15 @@ use super::{CancelGuard, Context};
 use gorge_runtime::primitive::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use signal_hook::SigId;
-use signal_hook::low_level::{self, pipe, signal_name};
+use signal_hook::low_level::{self, emulate_default_handler, signal_name};
 use std::error::Error;
 use std::ffi::c_int;
 use std::fmt;
 use std::io::{self, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process;
 use std::sync::Arc;
 use std::thread;
 use thiserror::Error;
@@ -147,9 +153,13 @@ struct Signal {
     number: c_int,
     /// Nobody wants it: the handler does what the signal does by default.
     is_unwanted: Arc<AtomicBool>,
+    /// Before anybody wanted it, it did what signals do by default.
+    was_default: bool,
     contexts: Vec<NodeRef>,
     /// What writes to the thread's pipe, while there is one.
     pipe: Option<SigId>,
+    /// Of the pipe: what comes by an older one is not for those who want the signal now.
+    generation: u64,
 }
 
 /// A context in the list of a signal.
@@ -170,7 +180,8 @@ impl Wanted {
         };
         let signal = &mut signals[place];
         if signal.pipe.is_none() {
-            signal.pipe = Some(start(number)?);
+            signal.generation += 1;
+            signal.pipe = Some(start(signal)?);
         }
         signal.contexts.push(context.clone());
         // Relaxed: the handler wants to know no more than this.
@@ -205,41 +216,72 @@ impl Signal {
     /// Takes a signal over from the system.
     fn new(number: c_int) -> io::Result<Signal> {
         let is_unwanted = Arc::new(AtomicBool::new(true));
-        // Some signals are refused by a panic, as they cannot be handled by a program.
-        if signal_hook::consts::FORBIDDEN.contains(&number) {
+        // Those of faults come again and again, as the fault is still there.
+        let of_faults = [libc::SIGBUS, libc::SIGTRAP, libc::SIGSYS];
+        if signal_hook::consts::FORBIDDEN.contains(&number) || of_faults.contains(&number) {
             let text = format!("signal {number} cannot be handled");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        if action(number)?.sa_sigaction == libc::SIG_DFL {
+        let was_default = action(number)?.sa_sigaction == libc::SIG_DFL;
+        if was_default {
             let flag = Arc::clone(&is_unwanted);
             signal_hook::flag::register_conditional_default(number, flag)?;
         }
         Ok(Signal {
             number,
             is_unwanted,
+            was_default,
             contexts: Vec::new(),
             pipe: None,
+            generation: 0,
         })
     }
 }
 
 /// Starts the thread of a signal; what makes the handler write to its pipe.
-fn start(number: c_int) -> io::Result<SigId> {
+fn start(signal: &Signal) -> io::Result<SigId> {
+    let (number, generation) = (signal.number, signal.generation);
     let (reader, writer) = UnixStream::pair()?;
     let builder = thread::Builder::new().name(format!("gorge-signal-{number}"));
-    drop(builder.spawn(move || serve(number, reader))?);
-    let pipe = pipe::register(number, writer)?;
-    use_alternate_stack(number)?;
+    drop(builder.spawn(move || serve(number, generation, reader))?);
+    let (was_default, process) = (signal.was_default, process::id());
+    let handle = move || handle(number, was_default, process, &writer);
+    // SAFETY: `handle` does only what a signal handler may.
+    let pipe = unsafe { low_level::register(number, handle) }?;
+    if let Err(error) = use_alternate_stack(number) {
+        low_level::unregister(pipe);
+        return Err(error);
+    }
     Ok(pipe)
 }
 
+/// In the handler: tells the thread, or does what the signal does by default in a process
+/// that was forked, to which no thread came along and whose pipe is this one's.
+fn handle(number: c_int, was_default: bool, process: u32, writer: &UnixStream) {
+    if process::id() == process {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        // SAFETY: `errno` is the thread's own, and `send`, which a handler may call, reads
+        // one byte. If the pipe is full the thread has not heard of earlier signals yet.
+        unsafe {
+            let errno = libc::__errno_location();
+            let before = *errno;
+            libc::send(writer.as_raw_fd(), [0_u8].as_ptr().cast(), 1, flags);
+            *errno = before;
+        }
+    } else if was_default {
+        // It fails for a number that is no signal's.
+        _ = emulate_default_handler(number);
+    }
+}
+
 /// What the thread does, until the pipe's other end is gone.
-fn serve(number: c_int, mut signals: UnixStream) {
+fn serve(number: c_int, generation: u64, mut signals: UnixStream) {
     let mut byte = [0];
     loop {
         match signals.read(&mut byte) {
             Ok(0) => return,
-            Ok(_) => cancel_all(number),
+            // Destructors may panic: it was said, and the thread has to go on.
+            Ok(_) => cancel_all(number, generation),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return,
         }
@@ -247,17 +289,21 @@ fn serve(number: c_int, mut signals: UnixStream) {
 }
 
 /// A signal has come.
-fn cancel_all(number: c_int) {
+fn cancel_all(number: c_int, generation: u64) {
     let signals = SIGNALS.lock();
-    let signal = signals.iter().find(|signal| signal.number == number);
+    let signal = signals
+        .iter()
+        .find(|it| (it.number, it.generation) == (number, generation));
     let contexts = signal.map(|signal| signal.contexts.clone());
     drop(signals);
     let cause = error::cause(Box::new(SignalError { signal: number }));
-    for context in contexts.iter().flatten() {
-        context.cancel_by_hand(Ending {
+    for context in contexts.into_iter().flatten() {
+        let ending = Ending {
             reason: ContextError::Canceled,
             cause: Some(Arc::clone(&cause)),
-        });
+        };
+        let cancel = AssertUnwindSafe(move || context.cancel_by_hand(ending));
+        catch_unwind(cancel).unwrap_or_else(std::mem::forget);
     }
 }
 

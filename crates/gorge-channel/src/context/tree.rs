@@ -28,8 +28,11 @@ use super::status::Look;
 use gorge_runtime::primitive::UnsafeCell;
 use gorge_runtime::primitive::atomic::Ordering;
 use gorge_runtime::time;
+use std::any::Any;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
+use std::thread;
 use std::time::Instant;
 
 /// What came of an attempt to link a child.
@@ -91,11 +94,12 @@ impl Node {
         let is_function = matches!(self.kind, Kind::AfterFunc(_));
         if has_children || is_function {
             let mut functions = Functions(None);
+            let mut foreign = Foreign(None);
             match is_function {
                 true => functions.push(self.reference()),
-                false => end_all_below(self.reference(), &mut functions),
+                false => end_all_below(self.reference(), &mut functions, &mut foreign),
             }
-            functions.start();
+            functions.start(&mut foreign);
         }
         true
     }
@@ -122,8 +126,12 @@ impl Node {
     pub(super) fn expire(&self) -> ContextError {
         if let Some(owner) = self.timed() {
             owner.cancel(owner.expiry());
-            // That was done by somebody else, who may not have come here yet.
-            if let Some(ending) = owner.ending() {
+            // That, or what ended one between them before, was done by somebody else, who may
+            // not have come here yet.
+            let above = std::iter::successors(self.lister(), |node| node.lister());
+            if let Some(ending) = above.filter_map(Node::ending).next() {
+                self.cancel(ending);
+            } else if let Some(ending) = owner.ending() {
                 self.cancel(ending);
             }
         }
@@ -261,12 +269,12 @@ impl Node {
 }
 
 /// Ends all below a node that the caller has ended.
-fn end_all_below(mut node: NodeRef, functions: &mut Functions) {
+fn end_all_below(mut node: NodeRef, functions: &mut Functions, foreign: &mut Foreign) {
     let mut now = None;
     loop {
         let Some(child) = node.take_child() else {
             match take_above(&node) {
-                Some(above) => node = above,
+                Some(above) => foreign.drop(mem::replace(&mut node, above)),
                 None => return,
             }
             continue;
@@ -277,9 +285,9 @@ fn end_all_below(mut node: NodeRef, functions: &mut Functions) {
         };
         match child.end(ending) {
             // One that somebody else has ended is theirs to deal with.
-            None => {}
+            None => foreign.drop(child),
             Some(_) if matches!(child.kind, Kind::AfterFunc(_)) => functions.push(child),
-            Some(false) => {}
+            Some(false) => foreign.drop(child),
             Some(true) => {
                 let above = mem::replace(&mut node, child);
                 set_above(&node, above);
@@ -290,22 +298,26 @@ fn end_all_below(mut node: NodeRef, functions: &mut Functions) {
 
 /// Tells all below a node that the caller has doomed.
 fn doom_all_below(mut node: NodeRef) {
+    let mut foreign = Foreign(None);
     loop {
         let Some(child) = node.take_child() else {
             match take_above(&node) {
-                Some(above) => node = above,
+                Some(above) => foreign.drop(mem::replace(&mut node, above)),
                 None => return,
             }
             continue;
         };
         if matches!(child.kind, Kind::AfterFunc(_)) {
             // It will not run. If nobody has the means to stop it, it is dropped.
+            foreign.drop(child);
             continue;
         }
         // Relaxed: as in `loses_source`.
         if child.sources.fetch_sub(1, Ordering::Relaxed) == 1 && child.doom() {
             let above = mem::replace(&mut node, child);
             set_above(&node, above);
+        } else {
+            foreign.drop(child);
         }
     }
 }
@@ -319,6 +331,36 @@ fn set_above(node: &Node, above: NodeRef) {
 fn take_above(node: &Node) -> Option<NodeRef> {
     // SAFETY: as in `set_above`.
     node.above.with_mut(|field| unsafe { (*field).take() })
+}
+
+/// Keeps foreign code, of destructors, from ending a walk half-way: its first panic goes on
+/// when this is dropped, at the end.
+struct Foreign(Option<Box<dyn Any + Send>>);
+
+impl Foreign {
+    fn drop(&mut self, node: NodeRef) {
+        _ = self.run(|| drop(node));
+    }
+
+    fn run<R>(&mut self, f: impl FnOnce() -> R) -> Option<R> {
+        match catch_unwind(AssertUnwindSafe(f)) {
+            Ok(result) => Some(result),
+            Err(payload) => {
+                // Its destructor may panic, too.
+                mem::forget(self.0.replace(payload));
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        match self.0.take() {
+            Some(payload) if !thread::panicking() => resume_unwind(payload),
+            payload => mem::forget(payload),
+        }
+    }
 }
 
 /// Functions to be started: a list of their nodes, which the caller has ended.
@@ -339,10 +381,8 @@ impl Functions {
         unsafe { node.take_function() }
     }
 
-    fn start(mut self) {
-        while let Some(function) = self.pop() {
-            start(function);
-        }
+    fn start(mut self, foreign: &mut Foreign) {
+        while foreign.run(|| self.pop().map(start)) != Some(None) {}
     }
 }
 

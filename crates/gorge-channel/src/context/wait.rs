@@ -162,7 +162,7 @@ impl Context {
         }
         match run_until(self.done(), f) {
             Outcome::Ended(value) => Ok(value),
-            Outcome::CutShort => Err(self.err().expect("the channel is closed")),
+            Outcome::CutShort => Err(self.err().unwrap_or(ContextError::Canceled)),
         }
     }
 }

@@ -49,6 +49,8 @@ pub(super) struct Party<'t> {
     pub(super) waiter: Waiter,
     /// Where a value goes; none of a party that watches.
     pub(super) place: Option<NonNull<()>>,
+    /// When it looks by itself.
+    pub(super) until: Option<Instant>,
     /// Those to be woken when the party waits: who watches for that, and futures that are to
     /// look whether they find it.
     pub(super) told: &'t mut ClaimedAll,
@@ -357,6 +359,7 @@ unsafe fn link<T, const SENDS: bool>(
     let Party {
         waiter,
         place,
+        until,
         told,
     } = party;
     let (waiter, watches) = (*waiter, place.is_none());
@@ -367,7 +370,8 @@ unsafe fn link<T, const SENDS: bool>(
     let mut locked: Locked<'_, T> = unsafe { chan::<T>(address) }.lock();
     let is_ready = match SENDS {
         true => locked.has_room(Some(waiter)),
-        false => locked.has_values(Some(waiter)),
+        // Or its time was set earlier since the party looked at the clock.
+        false => locked.has_values(Some(waiter)) || locked.is_due_before(*until),
     };
     if is_ready {
         drop(locked);

@@ -113,6 +113,7 @@ pub(super) fn wait(
         let mut party = Party {
             waiter,
             place,
+            until: wait.deadline,
             told: &mut told.borrow_mut(),
         };
         for (number, case) in cases.iter().enumerate() {

@@ -99,11 +99,12 @@ where
             Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
             _ if is_cut_short => Outcome::CutShort,
             Ok(value) => Outcome::Ended(value),
-            Err(error) => {
-                // It was cancelled with its runtime, as the caller is.
+            Err(error) if error.is_cancelled() => {
+                // With its runtime, as the caller is; who may not be told now goes on.
                 checkpoint();
-                panic!("{error}")
+                Outcome::CutShort
             }
+            Err(error) => panic!("{error}"),
         }
     })
 }
