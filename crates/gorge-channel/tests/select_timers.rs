@@ -7,7 +7,7 @@
 
 mod common;
 
-use common::{LONG, everywhere};
+use common::{LONG, Random, everywhere};
 use gorge_channel::time::Timer;
 use gorge_channel::{
     Receiver, RecvTimeoutError, Select, TryRecvError, after, at, bounded, never, select, tick,
@@ -224,26 +224,36 @@ fn timers_are_not_for_receivers_to_close() {
 /// A select looks when its timers are due before it waits for them, one by one.
 #[test]
 fn a_timer_that_is_set_anew_while_a_select_begins_to_wait_is_heard_of() {
-    const ROUNDS: usize = 100;
+    const ROUNDS: usize = 4000;
     everywhere(|parties| {
-        let quiet: Vec<_> = (0..40).map(|_| never::<Instant>()).collect();
-        for _ in 0..ROUNDS {
-            let timer = Timer::new(LONG);
-            let (ready, heard) = bounded(1);
-            parties.scope(|scope| {
-                scope.spawn(|| {
-                    ready.send(()).expect("there is room");
-                    let mut select = Select::new();
-                    for quiet in &quiet {
-                        select.recv(quiet);
+        let quiet = never::<Instant>();
+        let timer = Timer::new(LONG);
+        let round = AtomicUsize::new(0);
+        parties.scope(|scope| {
+            scope.spawn(|| {
+                let mut random = Random(7);
+                for now in 1..=ROUNDS {
+                    parties.until(|| round.load(Ordering::SeqCst) == now);
+                    for _ in 0..random.below(200) {
+                        std::hint::spin_loop();
                     }
-                    select.recv(&timer);
-                    let chosen = select.select_timeout(LONG).expect("the timer comes soon");
-                    chosen.recv(&timer).expect("its time");
-                });
-                heard.recv().expect("it is about to select");
-                timer.reset(MS);
+                    // Not at once: what has come is found in any case.
+                    timer.reset(Duration::from_micros(30));
+                }
             });
-        }
+            for now in 1..=ROUNDS {
+                timer.reset(LONG);
+                let mut select = Select::new();
+                for _ in 0..8 {
+                    select.recv(&quiet);
+                }
+                select.recv(&timer);
+                round.store(now, Ordering::SeqCst);
+                let chosen = select
+                    .select_timeout(LONG / 4)
+                    .expect("the timer comes soon");
+                chosen.recv(&timer).expect("its time");
+            }
+        });
     });
 }
