@@ -347,6 +347,11 @@ impl<T> Chan<T> {
         served.for_each(drop);
     }
 
+    #[inline]
+    pub(crate) fn is_unbounded(&self) -> bool {
+        self.head.traits().has(Traits::UNBOUNDED)
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().has_ended()
     }

@@ -274,7 +274,10 @@ impl<T> Sender<T> {
         select.send(self);
         let mut slot = Slot::__new();
         let permit = select.__select(&mut slot).send(self);
-        permit.unless_closed().ok_or(SendError(()))
+        // Room without bound is promised without a look at the channel.
+        let is_closed = self.handle.is_unbounded() && self.handle.is_closed();
+        let permit = permit.unless_closed().filter(|_| !is_closed);
+        permit.ok_or(SendError(()))
     }
 
     /// A send that finds room does not look at the clock. Returns the value if

@@ -5,6 +5,7 @@ use super::Kind;
 use gorge_runtime::park;
 use gorge_runtime::primitive::BiasedLock;
 use gorge_runtime::primitive::atomic::{AtomicBool, Ordering};
+use std::mem::MaybeUninit;
 
 /// What is the same whatever the type of the values: it comes first in every channel.
 ///
@@ -16,6 +17,10 @@ use gorge_runtime::primitive::atomic::{AtomicBool, Ordering};
 /// before it says that nothing is there, or waits.
 #[repr(C)]
 pub(crate) struct Head {
+    traits: Traits,
+    /// What never changes has a cache line of its own: a select looks there at channels that
+    /// others are busy with.
+    _rest_of_line: [MaybeUninit<u8>; 63],
     pub(super) lock: BiasedLock,
     /// A receive may find something. Else one found that there was nothing, or took the last,
     /// and nothing has come since.
@@ -23,7 +28,6 @@ pub(crate) struct Head {
     /// A promise may be made. Else one found that there was none to make, and no room and
     /// no receiver has come since.
     pub(super) may_send: AtomicBool,
-    traits: Traits,
 }
 
 /// What never changes of a channel, or is so of one of several.
@@ -38,13 +42,16 @@ impl Traits {
     pub(crate) const TIMER: Traits = Traits(2);
     /// There is no room for values: they go from hand to hand.
     pub(crate) const RENDEZVOUS: Traits = Traits(4);
+    /// There is room for any number of values.
+    pub(crate) const UNBOUNDED: Traits = Traits(8);
 
     fn of(kind: Kind, capacity: Option<usize>) -> Traits {
         match (kind, capacity) {
             (Kind::Timer, _) => Traits::TIMER,
             (Kind::Senders, Some(0)) => Traits::RENDEZVOUS,
             (Kind::Senders, Some(1)) | (Kind::Never, _) => Traits::NONE,
-            (Kind::Senders, _) => Traits::BUFFER,
+            (Kind::Senders, None) => Traits::BUFFER.and(Traits::UNBOUNDED),
+            (Kind::Senders, Some(_)) => Traits::BUFFER,
         }
     }
 
@@ -62,10 +69,11 @@ impl Traits {
 impl Head {
     pub(super) fn new(kind: Kind, capacity: Option<usize>) -> Head {
         Head {
+            traits: Traits::of(kind, capacity),
+            _rest_of_line: [MaybeUninit::uninit(); 63],
             lock: BiasedLock::new(),
             may_receive: AtomicBool::new(kind == Kind::Timer),
             may_send: AtomicBool::new(true),
-            traits: Traits::of(kind, capacity),
         }
     }
 

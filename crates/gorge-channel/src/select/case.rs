@@ -326,7 +326,13 @@ unsafe fn start_receive<T>(address: NonNull<()>, slot: &mut Slot) -> bool {
 
 unsafe fn start_send<T>(address: NonNull<()>, slot: &mut Slot) -> bool {
     // SAFETY: the caller's contract.
-    slot.won = match unsafe { chan::<T>(address) }.lock().promise() {
+    let chan = unsafe { chan::<T>(address) };
+    if chan.is_unbounded() {
+        // If it is closed, that is found when the promise is kept.
+        slot.won = Some(Won::Promise(Promise::Unbounded));
+        return true;
+    }
+    slot.won = match chan.lock().promise() {
         Ok(promise) => Some(Won::Promise(promise)),
         Err(PromiseStop::Full(_)) => None,
         Err(PromiseStop::Closed) => Some(Won::Closed),

@@ -46,14 +46,15 @@ pub(super) struct GaveUp;
 /// sender has to be waited for and this goroutine must not wait.
 const LAST_TRIES: usize = 16;
 
-/// So many cases are all looked at before one is tried; of some more, one is tried first.
+/// So many cases without buffers are all looked at before one is tried: most of them are
+/// not ready.
 const FEW: usize = 4;
 
 impl Select<'_> {
     /// The number of a case. What it has got is in the slot.
     pub(super) fn choose_into(&self, slot: &mut Slot, patience: Patience) -> Result<usize, GaveUp> {
         let cases = self.cases.as_slice();
-        if self.is_biased || cases.len() > FEW {
+        if self.is_biased || cases.len() > FEW || self.traits.has(Traits::BUFFER) {
             return self.choose_patiently(slot, patience, None);
         }
         self.empty(slot);
@@ -63,9 +64,6 @@ impl Select<'_> {
         let Patience::Until(None) = patience else {
             return self.choose_patiently(slot, patience, None);
         };
-        if self.traits.has(Traits::BUFFER) {
-            return self.choose_patiently(slot, patience, None);
-        }
         match wait::wait(cases, slot, self.traits, None, false) {
             Woken::Won(number) => Ok(number),
             Woken::Look(first) => self.choose_patiently(slot, patience, first),
@@ -118,7 +116,8 @@ impl Select<'_> {
         if self.is_biased || first.is_some() || cases.len() > INLINE {
             return self.first_in_order(first, start);
         }
-        if cases.len() > FEW
+        // Before it looks at all, at channels that others are busy with.
+        if !cases.is_empty()
             && let Some(number) = start(random_below(cases.len()))
         {
             return Some(number);
