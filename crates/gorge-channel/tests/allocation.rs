@@ -3,34 +3,16 @@
 #![cfg(not(gorge_loom))]
 
 mod common;
+#[path = "../../gorge-runtime/tests/common/counting.rs"]
+mod counting;
 
 use common::{LONG, everywhere};
+use counting::ALLOCATIONS;
 use gorge_channel::{Receiver, Select, Sender, bounded, never, select, unbounded};
 use gorge_sync::Mutex;
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: the system's allocator, and a counter.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's contract.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 type Channel = (Sender<usize>, Receiver<usize>);
 

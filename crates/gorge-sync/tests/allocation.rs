@@ -6,36 +6,18 @@
 )]
 
 mod common;
+#[path = "../../gorge-runtime/tests/common/counting.rs"]
+mod counting;
 
 use common::{Setting, for_each_setting};
+use counting::ALLOCATIONS;
 use gorge_sync::{
     Barrier, Condvar, LazyLock, Mutex, Once, OnceLock, Pool, RwLock, RwLockUpgradableReadGuard,
     Semaphore, WaitGroup,
 };
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: the system's allocator, and a counter.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's contract.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 /// Allocations of the runtime itself, a few in ten thousand operations: a queue that
 /// grows, a worker that sleeps for the first time in its life, on a busy machine a

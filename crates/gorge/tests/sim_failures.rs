@@ -193,6 +193,47 @@ fn what_can_unwind_is_unwound_and_the_rest_stays() {
     }
 }
 
+/// Waits for ever when it is dropped.
+struct Endless;
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        let (_sender, receiver) = bounded::<()>(0);
+        _ = receiver.recv();
+    }
+}
+
+#[test]
+fn who_waits_in_its_results_destructor_is_left_over() {
+    for seed in 0..20 {
+        let result = Config::new().try_run(seed, || drop(go(|| Endless)));
+        let failure = result.expect_err("somebody waits for ever");
+        assert_eq!(failure.dump().goroutines().len(), 1, "{failure}");
+    }
+}
+
+#[test]
+fn the_value_of_a_panic_is_that_of_the_goroutine_that_the_message_names() {
+    for seed in 0..20 {
+        let result = Config::new().try_run(seed, || {
+            let (sender, receiver) = bounded::<()>(0);
+            drop(go(move || {
+                let _receiver = receiver;
+                panic!("first");
+            }));
+            if sender.send(()).is_err() {
+                panic_any(42);
+            }
+        });
+        let failure = result.expect_err("both panic");
+        assert!(failure.message().contains("first"), "{failure}");
+        assert!(
+            failure.into_panic().is_none(),
+            "the value is that of the second one"
+        );
+    }
+}
+
 #[test]
 fn a_simulation_in_a_simulation_is_refused() {
     let refused = "a simulation inside of a simulation";

@@ -128,10 +128,9 @@ impl Node {
             owner.cancel(owner.expiry());
             // That, or what ended one between them before, was done by somebody else, who may
             // not have come here yet.
-            let above = std::iter::successors(self.lister(), |node| node.lister());
-            if let Some(ending) = above.filter_map(Node::ending).next() {
-                self.cancel(ending);
-            } else if let Some(ending) = owner.ending() {
+            let mut above = std::iter::successors(self.lister(), |node| node.lister());
+            let ending = above.find_map(Node::ending);
+            if let Some(ending) = ending.or_else(|| owner.ending()) {
                 self.cancel(ending);
             }
         }
@@ -271,27 +270,16 @@ impl Node {
 /// Ends all below a node that the caller has ended.
 fn end_all_below(mut node: NodeRef, functions: &mut Functions, foreign: &mut Foreign) {
     let mut now = None;
-    loop {
-        let Some(child) = node.take_child() else {
-            match take_above(&node) {
-                Some(above) => foreign.drop(mem::replace(&mut node, above)),
-                None => return,
-            }
-            continue;
-        };
+    while let Some(child) = next_child(&mut node, foreign) {
         let ending = match child.own_deadline() {
             Some(own) if own.at <= *now.get_or_insert_with(time::now) => child.expiry(),
             _ => node.ending().expect("it has ended"),
         };
         match child.end(ending) {
-            // One that somebody else has ended is theirs to deal with.
-            None => foreign.drop(child),
             Some(_) if matches!(child.kind, Kind::AfterFunc(_)) => functions.push(child),
-            Some(false) => foreign.drop(child),
-            Some(true) => {
-                let above = mem::replace(&mut node, child);
-                set_above(&node, above);
-            }
+            Some(true) => descend(&mut node, child),
+            // It has no children, or somebody else has ended it, who deals with them.
+            Some(false) | None => foreign.drop(child),
         }
     }
 }
@@ -299,27 +287,34 @@ fn end_all_below(mut node: NodeRef, functions: &mut Functions, foreign: &mut For
 /// Tells all below a node that the caller has doomed.
 fn doom_all_below(mut node: NodeRef) {
     let mut foreign = Foreign(None);
-    loop {
-        let Some(child) = node.take_child() else {
-            match take_above(&node) {
-                Some(above) => foreign.drop(mem::replace(&mut node, above)),
-                None => return,
-            }
-            continue;
-        };
-        if matches!(child.kind, Kind::AfterFunc(_)) {
-            // It will not run. If nobody has the means to stop it, it is dropped.
-            foreign.drop(child);
-            continue;
-        }
+    while let Some(child) = next_child(&mut node, &mut foreign) {
+        let is_function = matches!(child.kind, Kind::AfterFunc(_));
+        // A function will not run. If nobody has the means to stop it, it is dropped.
         // Relaxed: as in `loses_source`.
-        if child.sources.fetch_sub(1, Ordering::Relaxed) == 1 && child.doom() {
-            let above = mem::replace(&mut node, child);
-            set_above(&node, above);
+        if !is_function && child.sources.fetch_sub(1, Ordering::Relaxed) == 1 && child.doom() {
+            descend(&mut node, child);
         } else {
             foreign.drop(child);
         }
     }
+}
+
+/// The next child of the walk's node, or else of the nodes above it, to which the walk then
+/// goes back.
+fn next_child(node: &mut NodeRef, foreign: &mut Foreign) -> Option<NodeRef> {
+    loop {
+        if let Some(child) = node.take_child() {
+            return Some(child);
+        }
+        let above = take_above(node)?;
+        foreign.drop(mem::replace(node, above));
+    }
+}
+
+/// The walk goes on below a child that it has ended or doomed.
+fn descend(node: &mut NodeRef, child: NodeRef) {
+    let above = mem::replace(node, child);
+    set_above(node, above);
 }
 
 /// Of a node that the caller has ended or doomed, as for `take_above`.

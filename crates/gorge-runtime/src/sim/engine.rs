@@ -15,7 +15,7 @@ use super::world::{Plan, World};
 use crate::deadlock::{DeadlockDetection, DeadlockReport};
 use crate::dump::GoroutineDump;
 use crate::fault;
-use crate::goroutine::{JoinHandle, Spec, spawn_on};
+use crate::goroutine::{GoroutineId, JoinHandle, Spec, spawn_on};
 use crate::locks;
 use crate::panics::{self, PanicPolicy};
 use crate::preempt;
@@ -30,8 +30,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// How often goroutines are run after a failure, all of them together, to unwind.
-const UNWINDING_TURNS: u32 = 100_000;
+/// How often goroutines are run after a failure, all of them together, to unwind: so often
+/// at least, and each of them [`TURNS_EACH`] times.
+const UNWINDING_TURNS: u64 = 100_000;
+const TURNS_EACH: u64 = 16;
+
+/// The first goroutine of a simulation.
+const MAIN: GoroutineId = GoroutineId::new(1);
 
 /// Runtimes with goroutines that could not be unwound. Kept in sight, so that whoever looks
 /// for leaks sees that they are meant.
@@ -140,8 +145,8 @@ fn end(shared: &Arc<Shared>, machine: &Machine, world: &World) -> Outcome {
             dump,
         }
     });
-    if went_wrong.is_some() && shared.live() != 0 {
-        world.begin_unwinding(UNWINDING_TURNS);
+    if went_wrong.is_some() && !shared.is_all_retired() {
+        world.begin_unwinding(UNWINDING_TURNS.max(TURNS_EACH * shared.live()));
         shared.begin_shutdown();
         machine.run_simulation();
     }
@@ -182,13 +187,13 @@ fn finish<T>(
         (went_wrong, result) => {
             drop(result);
             let went_wrong = went_wrong.unwrap_or_else(cancelled);
-            let is_panic = matches!(went_wrong.cause, Cause::Panic(..));
+            let is_mains = matches!(went_wrong.cause, Cause::Panic(id, _) if id == MAIN);
             Err(failure(
                 went_wrong,
                 seed,
                 outcome.strategy,
                 trace,
-                payload.filter(|_| is_panic),
+                payload.filter(|_| is_mains),
             ))
         }
     }
@@ -196,9 +201,8 @@ fn finish<T>(
 
 /// The main goroutine has no result, and nothing went wrong.
 fn cancelled() -> WentWrong {
-    let main = crate::goroutine::GoroutineId::new(1);
     WentWrong {
-        cause: Cause::Panic(main, "it was cancelled".into()),
+        cause: Cause::Panic(MAIN, "it was cancelled".into()),
         time: Duration::ZERO,
         report: None,
         dump: GoroutineDump::empty(),

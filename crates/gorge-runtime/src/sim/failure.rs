@@ -119,7 +119,8 @@ impl Failure {
                 self.step()
             ),
             Cause::StepLimit { at_once: false } => format!(
-                "no end after {} steps (or raise sim::Config::max_steps)",
+                "no end after {} steps (or raise sim::Config::max_steps; sim::run has no such limit, \
+                 unless it is set there, too)",
                 self.step()
             ),
         }

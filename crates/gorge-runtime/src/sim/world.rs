@@ -88,7 +88,7 @@ struct State {
     main_has_ended: bool,
     cause: Option<Cause>,
     /// It is over: how many goroutines may still be run to let them unwind.
-    unwinding: Option<u32>,
+    unwinding: Option<u64>,
 }
 
 impl World {
@@ -165,7 +165,8 @@ impl World {
         (state.running, state.must_leave) = (0, false);
         let is_unwinding = state.unwinding.is_some();
         if self.plan.is_closed && state.main_has_ended && !is_unwinding {
-            if shared.live() != 0 {
+            // Also who has left nothing but a destructor of its result to do.
+            if !shared.is_all_retired() {
                 state.cause.get_or_insert(Cause::Leak);
             }
             return Idle::Over;
@@ -327,7 +328,7 @@ impl World {
 
     /// It is over, and goroutines that are left have been cancelled: from here on they are
     /// run a number of times, and nothing counts any more.
-    pub(super) fn begin_unwinding(&self, turns: u32) {
+    pub(super) fn begin_unwinding(&self, turns: u64) {
         self.state.borrow_mut().unwinding = Some(turns);
     }
 
