@@ -3,14 +3,13 @@
 //! A case names a channel and a direction; [`Operations`] are what can be done with it,
 //! one table for each type of value and direction.
 
-use super::slot::Slot;
 use crate::channel::{Chan, Head, Locked, Traits};
 use crate::error::TryRecvError;
 use crate::place;
 #[cfg(gorge_loom)]
 use crate::place::Place;
 use crate::promise::{Promise, PromiseStop};
-use crate::waiter::{ClaimedAll, Message, Node};
+use crate::waiter::{Claimed, ClaimedAll, Message, Node};
 use gorge_runtime::park::Waiter;
 use std::alloc::Layout;
 use std::marker::PhantomData;
@@ -34,14 +33,45 @@ unsafe impl Send for Case<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Case<'_> {}
 
-/// What a case has got.
+/// What a case has got. It is small, so that what moves it need not touch memory; the
+/// rest lies in the select's room.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Won {
-    /// Receive: a value, which lies in the slot.
+    /// Receive: a value, which lies in the room.
     Value,
-    /// Send: somebody to take the value, or room for it.
-    Promise(Promise),
+    /// Send: a receiver to take the value, who is [`Claimed`] and lies in the room.
+    Partner,
+    /// Send: room in the buffer.
+    Room,
+    /// Send: the channel takes any number of values.
+    Unbounded,
     /// Either: the channel is closed.
     Closed,
+}
+
+impl Won {
+    /// What a send has got, unless its channel is closed.
+    ///
+    /// # Safety
+    ///
+    /// `room` has what the case has got, and this is called once.
+    #[inline]
+    pub(super) unsafe fn promise(self, room: NonNull<()>) -> Option<Promise> {
+        match self {
+            // SAFETY: the caller's contract.
+            Won::Partner => Some(Promise::Partner(unsafe { room.cast().read() })),
+            Won::Room => Some(Promise::Room),
+            Won::Unbounded => Some(Promise::Unbounded),
+            Won::Value | Won::Closed => None,
+        }
+    }
+}
+
+/// The case that a select has chosen.
+pub(super) struct Choice {
+    /// Its place in the list.
+    pub(super) number: usize,
+    pub(super) won: Won,
 }
 
 /// Who waits for a case, or watches it.
@@ -59,9 +89,9 @@ pub(super) struct Party<'t> {
 /// What can be done with a case. The first argument is the channel's address; the
 /// functions ask that it is that of a channel of the table's type, which is alive.
 struct Operations {
-    /// Of what room a value needs; a send needs none.
+    /// Of what a case may get: a value, or who takes it.
     layout: Layout,
-    start: unsafe fn(NonNull<()>, &mut Slot) -> bool,
+    start: unsafe fn(NonNull<()>, NonNull<()>) -> Option<Won>,
     /// Where its channel stands when several are locked.
     order: unsafe fn(NonNull<()>) -> usize,
     lock: unsafe fn(NonNull<()>),
@@ -94,7 +124,7 @@ impl<T> Table<T> {
         break_promise: break_promise::<T>,
     };
     const SEND: Operations = Operations {
-        layout: Layout::new::<()>(),
+        layout: Layout::new::<Claimed>(),
         start: start_send::<T>,
         order: order::<T>,
         lock: lock::<T>,
@@ -195,15 +225,15 @@ impl<'a> Case<'a> {
         unsafe { self.chan.cast::<Head>().as_ref() }
     }
 
-    /// Does what can be done at once. What it gets goes into the slot; false if nothing.
+    /// Does what can be done at once. A value that it gets goes to `room`.
     ///
     /// # Safety
     ///
-    /// `slot` has room as [`layout`](Case::layout) says, and is empty.
+    /// `room` is the caller's, as [`layout`](Case::layout) says, and empty.
     #[inline]
-    pub(super) unsafe fn start(&self, slot: &mut Slot) -> bool {
-        // SAFETY: the handle keeps the channel, and the slot is the caller's contract.
-        unsafe { (self.operations.start)(self.chan, slot) }
+    pub(super) unsafe fn start(&self, room: NonNull<()>) -> Option<Won> {
+        // SAFETY: the handle keeps the channel, and the room is the caller's contract.
+        unsafe { (self.operations.start)(self.chan, room) }
     }
 
     /// Whether [`start`](Case::start) would get something.
@@ -266,15 +296,15 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Makes a slot ready to be given a value: outside of loom, it always is.
+    /// Makes room ready to be given a value: outside of loom, it always is.
     ///
     /// # Safety
     ///
-    /// `slot` is room as [`layout`](Case::layout) says.
+    /// `room` is as [`layout`](Case::layout) says.
     #[cfg(gorge_loom)]
-    pub(super) unsafe fn empty(&self, slot: NonNull<()>) {
+    pub(super) unsafe fn empty(&self, room: NonNull<()>) {
         // SAFETY: the caller's contract.
-        unsafe { (self.operations.empty)(slot) };
+        unsafe { (self.operations.empty)(room) };
     }
 
     /// Gives back what a send has got.
@@ -307,37 +337,37 @@ unsafe fn unlock<T>(address: NonNull<()>) {
     unsafe { chan::<T>(address).unlock() };
 }
 
-unsafe fn start_receive<T>(address: NonNull<()>, slot: &mut Slot) -> bool {
+unsafe fn start_receive<T>(address: NonNull<()>, room: NonNull<()>) -> Option<Won> {
     // SAFETY: the caller's contract.
     match unsafe { chan::<T>(address) }.receive_now() {
         Ok(value) => {
-            // SAFETY: the slot has room and is empty, and the caller's.
-            unsafe { place::give(slot.address(), value) };
-            slot.won = Some(Won::Value);
-            true
+            // SAFETY: it is large enough and empty, and the caller's.
+            unsafe { place::give(room, value) };
+            Some(Won::Value)
         }
-        Err(TryRecvError::Empty) => false,
-        Err(TryRecvError::Disconnected) => {
-            slot.won = Some(Won::Closed);
-            true
-        }
+        Err(TryRecvError::Empty) => None,
+        Err(TryRecvError::Disconnected) => Some(Won::Closed),
     }
 }
 
-unsafe fn start_send<T>(address: NonNull<()>, slot: &mut Slot) -> bool {
+unsafe fn start_send<T>(address: NonNull<()>, room: NonNull<()>) -> Option<Won> {
     // SAFETY: the caller's contract.
     let chan = unsafe { chan::<T>(address) };
     if chan.is_unbounded() {
         // If it is closed, that is found when the promise is kept.
-        slot.won = Some(Won::Promise(Promise::Unbounded));
-        return true;
+        return Some(Won::Unbounded);
     }
-    slot.won = match chan.lock().promise() {
-        Ok(promise) => Some(Won::Promise(promise)),
+    match chan.lock().promise() {
+        Ok(Promise::Room) => Some(Won::Room),
+        Ok(Promise::Unbounded) => Some(Won::Unbounded),
+        Ok(Promise::Partner(receiver)) => {
+            // SAFETY: it is large enough, and the caller's.
+            unsafe { room.cast().write(receiver) };
+            Some(Won::Partner)
+        }
         Err(PromiseStop::Full(_)) => None,
         Err(PromiseStop::Closed) => Some(Won::Closed),
-    };
-    slot.won.is_some()
+    }
 }
 
 unsafe fn has_values<T>(address: NonNull<()>) -> bool {
@@ -424,10 +454,10 @@ unsafe fn due<T>(address: NonNull<()>) -> Option<Instant> {
 }
 
 #[cfg(gorge_loom)]
-unsafe fn empty<T>(slot: NonNull<()>) {
+unsafe fn empty<T>(room: NonNull<()>) {
     // SAFETY: the caller's contract: it is room for this.
     unsafe {
-        slot.cast::<place::Slot<T>>()
+        room.cast::<place::Slot<T>>()
             .write(Place::<T>::empty_slot())
     };
 }

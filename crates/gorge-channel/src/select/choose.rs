@@ -6,13 +6,13 @@
 //! is found by the wait, or by the look.
 
 use super::Select;
-use super::case::Case;
+use super::case::{Case, Choice};
 use super::moment::Moment;
-use super::slot::{Room, Slot};
 use super::wait::{self, INLINE, Woken};
 use crate::channel::Traits;
 use gorge_runtime::primitive::random_below;
 use gorge_runtime::{park, time};
+use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
 /// When to give up.
@@ -51,43 +51,58 @@ const LAST_TRIES: usize = 16;
 const FEW: usize = 4;
 
 impl Select<'_> {
-    /// The number of a case. What it has got is in the slot.
-    pub(super) fn choose_into(&self, slot: &mut Slot, patience: Patience) -> Result<usize, GaveUp> {
+    /// A case. What it has got is in the room.
+    ///
+    /// # Safety
+    ///
+    /// `room` is the caller's, large enough for what any case may get, and empty. So for all
+    /// of these.
+    pub(super) unsafe fn choose_into(
+        &self,
+        room: NonNull<()>,
+        patience: Patience,
+    ) -> Result<Choice, GaveUp> {
         let cases = self.cases.as_slice();
-        if self.is_biased || cases.len() > FEW || self.traits.has(Traits::BUFFER) {
-            return self.choose_patiently(slot, patience, None);
-        }
-        self.empty(slot);
-        if let Some(number) = start_one_of_few(cases, slot) {
-            return Ok(number);
-        }
-        let Patience::Until(None) = patience else {
-            return self.choose_patiently(slot, patience, None);
-        };
-        match wait::wait(cases, slot, self.traits, None, false) {
-            Woken::Won(number) => Ok(number),
-            Woken::Look(first) => self.choose_patiently(slot, patience, first),
-            Woken::TimedOut => unreachable!("there is no deadline"),
+        // SAFETY: the caller's contract.
+        unsafe {
+            if self.is_biased || cases.len() > FEW || self.traits.has(Traits::BUFFER) {
+                return self.choose_patiently(room, patience, None);
+            }
+            self.empty(room);
+            if let Some(choice) = start_one_of_few(cases, room) {
+                return Ok(choice);
+            }
+            let Patience::Until(None) = patience else {
+                return self.choose_patiently(room, patience, None);
+            };
+            match wait::wait(cases, Some(room), self.traits, None) {
+                Woken::Won(choice) => Ok(choice),
+                Woken::Look(first) => self.choose_patiently(room, patience, first),
+                Woken::TimedOut => unreachable!("there is no deadline"),
+            }
         }
     }
 
     #[inline(never)]
-    fn choose_patiently(
+    unsafe fn choose_patiently(
         &self,
-        slot: &mut Slot,
+        room: NonNull<()>,
         mut patience: Patience,
         mut first: Option<usize>,
-    ) -> Result<usize, GaveUp> {
+    ) -> Result<Choice, GaveUp> {
         let cases = self.cases.as_slice();
-        self.empty(slot);
+        // SAFETY: the caller's contract.
+        unsafe { self.empty(room) };
         let mut has_lingered = false;
         loop {
             first = first.filter(|_| !self.is_biased);
-            if let Some(number) = self.start_one(first, slot) {
-                return Ok(number);
+            // SAFETY: the caller's contract.
+            if let Some(choice) = unsafe { self.start_one(first, room) } {
+                return Ok(choice);
             }
             let Ok(deadline) = patience.left() else {
-                return self.choose_at_one_moment(slot);
+                // SAFETY: the caller's contract.
+                return unsafe { self.choose_at_one_moment(room) };
             };
             if !has_lingered && self.traits.has(Traits::BUFFER) {
                 has_lingered = true;
@@ -95,8 +110,9 @@ impl Select<'_> {
                     continue;
                 }
             }
-            match wait::wait(cases, slot, self.traits, deadline, false) {
-                Woken::Won(number) => return Ok(number),
+            // SAFETY: the caller's contract.
+            match unsafe { wait::wait(cases, Some(room), self.traits, deadline) } {
+                Woken::Won(choice) => return Ok(choice),
                 Woken::Look(number) => first = number,
                 // A last look, as what is ready comes first.
                 Woken::TimedOut => (first, patience) = (None, Patience::None),
@@ -106,44 +122,45 @@ impl Select<'_> {
 
     /// Starts one of the cases for which it is worth while to try: `first` if there is one,
     /// then each as likely as the others, or in the order in which they were added.
-    fn start_one(&self, first: Option<usize>, slot: &mut Slot) -> Option<usize> {
+    unsafe fn start_one(&self, first: Option<usize>, room: NonNull<()>) -> Option<Choice> {
         let cases = self.cases.as_slice();
-        let mut start = |number: usize| {
-            // SAFETY: the slot has room for the value of any case, and is empty.
-            let starts = cases[number].may_start() && unsafe { cases[number].start(slot) };
-            starts.then_some(number)
+        let start = |number: usize| match cases[number].may_start() {
+            // SAFETY: the caller's contract.
+            true => unsafe { start(cases, number, room) },
+            false => None,
         };
         if self.is_biased || first.is_some() || cases.len() > INLINE {
             return self.first_in_order(first, start);
         }
         // Before it looks at all, at channels that others are busy with.
         if !cases.is_empty()
-            && let Some(number) = start(random_below(cases.len()))
+            && let Some(choice) = start(random_below(cases.len()))
         {
-            return Some(number);
+            return Some(choice);
         }
-        start_one_of_few(cases, slot)
+        // SAFETY: the caller's contract.
+        unsafe { start_one_of_few(cases, room) }
     }
 
-    /// Under loom, makes the slot an empty one of the receives' type, which is the same for
+    /// Under loom, makes the room an empty one of the receives' type, which is the same for
     /// all in a model.
-    fn empty(&self, _slot: &mut Slot) {
+    unsafe fn empty(&self, _room: NonNull<()>) {
         #[cfg(gorge_loom)]
         if let Some(case) = self.cases.as_slice().iter().find(|case| !case.sends()) {
-            // SAFETY: the slot has room for it.
-            unsafe { case.empty(_slot.address()) };
+            // SAFETY: the caller's contract.
+            unsafe { case.empty(_room) };
         }
     }
 
     /// The last try: there was a moment at which no case was ready, if it fails.
     #[cold]
-    fn choose_at_one_moment(&self, slot: &mut Slot) -> Result<usize, GaveUp> {
+    unsafe fn choose_at_one_moment(&self, room: NonNull<()>) -> Result<Choice, GaveUp> {
         let cases = self.cases.as_slice();
         for _ in 0..LAST_TRIES {
             let number = self.ready_at_one_moment().ok_or(GaveUp)?;
-            // SAFETY: the slot has room for the value of any case, and is empty.
-            if unsafe { cases[number].start(slot) } {
-                return Ok(number);
+            // SAFETY: the caller's contract.
+            if let Some(choice) = unsafe { start(cases, number, room) } {
+                return Ok(choice);
             }
         }
         Err(GaveUp)
@@ -183,14 +200,8 @@ impl Select<'_> {
     }
 
     fn watch(&self, deadline: Option<Instant>) -> Woken {
-        let mut slot = Slot::new(Room::NONE);
-        wait::wait(
-            self.cases.as_slice(),
-            &mut slot,
-            self.traits,
-            deadline,
-            true,
-        )
+        // SAFETY: there is no room.
+        unsafe { wait::wait(self.cases.as_slice(), None, self.traits, deadline) }
     }
 
     /// What `f` finds first: with the case `first`, if there is one, then in random
@@ -217,19 +228,35 @@ impl Select<'_> {
     }
 }
 
+/// Starts one of the cases.
+///
+/// # Safety
+///
+/// As for [`Select::choose_into`].
+#[inline]
+unsafe fn start(cases: &[Case<'_>], number: usize, room: NonNull<()>) -> Option<Choice> {
+    // SAFETY: the caller's contract.
+    let won = unsafe { cases[number].start(room) }?;
+    Some(Choice { number, won })
+}
+
 /// Starts one of at most 32 cases for which it is worth while to try. Of those that can be
 /// done each is as likely as the others, since each is as likely to be tried next.
+///
+/// # Safety
+///
+/// As for [`Select::choose_into`].
 #[inline]
-fn start_one_of_few(cases: &[Case<'_>], slot: &mut Slot) -> Option<usize> {
+unsafe fn start_one_of_few(cases: &[Case<'_>], room: NonNull<()>) -> Option<Choice> {
     let mut hopeful = 0;
     for (number, case) in cases.iter().enumerate() {
         hopeful |= u32::from(case.may_start()) << number;
     }
     while hopeful != 0 {
         let number = any_of(hopeful);
-        // SAFETY: the slot has room for the value of any case, and is empty.
-        if unsafe { cases[number].start(slot) } {
-            return Some(number);
+        // SAFETY: the caller's contract.
+        if let Some(choice) = unsafe { start(cases, number, room) } {
+            return Some(choice);
         }
         hopeful &= !(1 << number);
     }

@@ -30,11 +30,11 @@ use crate::channel::Traits;
 use crate::error::{ReadyTimeoutError, SelectTimeoutError, TryReadyError, TrySelectError};
 use crate::receiver::Receiver;
 use crate::sender::Sender;
-use case::Case;
+use case::{Case, Choice};
 use cases::Cases;
 use choose::{GaveUp, Patience};
 use gorge_runtime::preempt;
-use slot::Room;
+use slot::{Parcel, Room};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -294,10 +294,14 @@ impl<'a> Select<'a> {
         );
     }
 
+    #[inline]
     fn choose(&self, patience: Patience) -> Result<SelectedOperation<'a>, GaveUp> {
-        let mut slot = Slot::new(self.room);
-        let number = self.choose_into(&mut slot, patience)?;
-        Ok(SelectedOperation::new(self.cases.as_slice()[number], slot))
+        // SAFETY: the room is enough for any case, empty, and in this frame.
+        let fill = |room| unsafe { self.choose_into(room, patience) };
+        let (Choice { number, won }, parcel) = Parcel::pack(self.room, fill)?;
+        let case = self.cases.as_slice()[number];
+        // SAFETY: this case has put it there.
+        Ok(unsafe { SelectedOperation::new(case, won, parcel) })
     }
 
     #[inline]
@@ -307,8 +311,10 @@ impl<'a> Select<'a> {
         patience: Patience,
     ) -> Result<Chosen<'s, 'a>, GaveUp> {
         slot.make_room(self.room);
-        let number = self.choose_into(slot, patience)?;
-        Ok(Chosen::new(self.cases.as_slice()[number], slot))
+        // SAFETY: the room is enough for any case, empty, and borrowed from the caller.
+        let Choice { number, won } = unsafe { self.choose_into(slot.address(), patience) }?;
+        // SAFETY: this case has put it there.
+        Ok(unsafe { Chosen::new(self.cases.as_slice()[number], won, slot) })
     }
 }
 

@@ -1,14 +1,14 @@
 //! What a select has chosen, to be completed.
 
 use super::case::{Case, Won};
-use super::slot::Slot;
+use super::slot::{Parcel, Slot};
 use crate::error::{RecvError, SendError};
 use crate::permit::Permit;
 use crate::place;
-use crate::promise::Promise;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
 use std::fmt;
+use std::ptr::NonNull;
 use std::thread;
 
 /// The operation that a [`Select`](crate::Select) has chosen. It must be completed, with
@@ -24,8 +24,10 @@ use std::thread;
 #[must_use = "a selected operation must be completed"]
 pub struct SelectedOperation<'a> {
     case: Case<'a>,
+    /// `None`: it was completed.
+    won: Option<Won>,
     /// With what the case has got.
-    slot: Slot,
+    parcel: Parcel,
 }
 
 /// A [`SelectedOperation`] whose slot is the caller's. `select!` has one in its frame, where
@@ -34,14 +36,23 @@ pub struct SelectedOperation<'a> {
 #[must_use = "a selected operation must be completed"]
 pub struct Chosen<'s, 'a> {
     case: Case<'a>,
+    /// `None`: it was completed.
+    won: Option<Won>,
+    /// With what the case has got.
     slot: &'s mut Slot,
 }
 
 impl<'a> SelectedOperation<'a> {
-    /// The slot has what the case has got.
+    /// # Safety
+    ///
+    /// The parcel has what the case has got.
     #[inline]
-    pub(super) fn new(case: Case<'a>, slot: Slot) -> SelectedOperation<'a> {
-        SelectedOperation { case, slot }
+    pub(super) unsafe fn new(case: Case<'a>, won: Won, parcel: Parcel) -> SelectedOperation<'a> {
+        SelectedOperation {
+            case,
+            won: Some(won),
+            parcel,
+        }
     }
 
     /// What [`Select::send`](crate::Select::send) or [`Select::recv`](crate::Select::recv)
@@ -60,8 +71,15 @@ impl<'a> SelectedOperation<'a> {
     /// # Panics
     ///
     /// If it is another operation that was selected.
+    #[inline]
     pub fn send<T>(mut self, sender: &Sender<T>, value: T) -> Result<(), SendError<T>> {
-        match promise(self.case, &mut self.slot, sender) {
+        check_sender(self.case, sender);
+        // SAFETY: the parcel has what this case has got, and that is taken once.
+        let promise = self
+            .won
+            .take()
+            .and_then(|won| unsafe { won.promise(self.parcel.address()) });
+        match promise {
             Some(promise) => sender.chan().keep_promise(promise, value),
             None => Err(SendError(value)),
         }
@@ -78,16 +96,28 @@ impl<'a> SelectedOperation<'a> {
     /// If it is another operation that was selected.
     #[inline]
     pub fn recv<T>(mut self, receiver: &Receiver<T>) -> Result<T, RecvError> {
-        // SAFETY: the slot has what this case has got.
-        unsafe { take(self.case, &mut self.slot, receiver) }
+        check_receiver(self.case, receiver);
+        if self.won.take() != Some(Won::Value) {
+            return Err(RecvError);
+        }
+        // SAFETY: the parcel holds a value, which is of this channel's type and is taken once.
+        let value = unsafe { place::take(self.parcel.address()) };
+        self.parcel.free();
+        Ok(value)
     }
 }
 
 impl<'s, 'a> Chosen<'s, 'a> {
+    /// # Safety
+    ///
     /// The slot has what the case has got.
     #[inline]
-    pub(super) fn new(case: Case<'a>, slot: &'s mut Slot) -> Chosen<'s, 'a> {
-        Chosen { case, slot }
+    pub(super) unsafe fn new(case: Case<'a>, won: Won, slot: &'s mut Slot) -> Chosen<'s, 'a> {
+        Chosen {
+            case,
+            won: Some(won),
+            slot,
+        }
     }
 
     /// As [`SelectedOperation::index`].
@@ -98,58 +128,52 @@ impl<'s, 'a> Chosen<'s, 'a> {
 
     /// For a send, whose value may panic, or leave the function.
     #[inline]
-    pub fn send<T>(self, sender: &'a Sender<T>) -> Permit<'a, T> {
-        let promise = promise(self.case, self.slot, sender);
+    pub fn send<T>(mut self, sender: &'a Sender<T>) -> Permit<'a, T> {
+        check_sender(self.case, sender);
+        // SAFETY: the slot has what this case has got, and that is taken once.
+        let promise = self
+            .won
+            .take()
+            .and_then(|won| unsafe { won.promise(self.slot.address()) });
         Permit::new(sender.chan(), promise)
     }
 
     /// As [`SelectedOperation::recv`].
     #[inline(always)]
-    pub fn recv<T>(self, receiver: &Receiver<T>) -> Result<T, RecvError> {
-        // SAFETY: the slot has what this case has got.
-        unsafe { take(self.case, self.slot, receiver) }
+    pub fn recv<T>(mut self, receiver: &Receiver<T>) -> Result<T, RecvError> {
+        check_receiver(self.case, receiver);
+        if self.won.take() != Some(Won::Value) {
+            return Err(RecvError);
+        }
+        // SAFETY: the slot holds a value, which is of this channel's type and is taken once.
+        let value = unsafe { place::take(self.slot.address()) };
+        self.slot.free();
+        Ok(value)
     }
 }
 
-/// What the send has been promised, unless the channel is closed.
-#[inline]
-fn promise<T>(case: Case<'_>, slot: &mut Slot, sender: &Sender<T>) -> Option<Promise> {
+#[inline(always)]
+fn check_sender<T>(case: Case<'_>, sender: &Sender<T>) {
     assert!(
         case.is_of(sender.chan()) && case.sends(),
         "passed a sender that wasn't selected"
     );
-    match slot.won.take() {
-        Some(Won::Promise(promise)) => Some(promise),
-        _ => None,
-    }
 }
 
-/// # Safety
-///
-/// The slot has what the case has got.
 #[inline(always)]
-unsafe fn take<T>(case: Case<'_>, slot: &mut Slot, receiver: &Receiver<T>) -> Result<T, RecvError> {
+fn check_receiver<T>(case: Case<'_>, receiver: &Receiver<T>) {
     assert!(
         case.is_of(receiver.chan()) && !case.sends(),
         "passed a receiver that wasn't selected"
     );
-    match slot.won.take() {
-        Some(Won::Value) => {
-            // SAFETY: the caller's contract: the slot holds a value, which is of this
-            // channel's type and is taken once.
-            let value = unsafe { place::take(slot.address()) };
-            slot.free();
-            Ok(value)
-        }
-        _ => Err(RecvError),
-    }
 }
 
 impl Drop for SelectedOperation<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(won) = self.slot.won.take() {
-            drop_uncompleted(self.case, won);
+        if let Some(won) = self.won.take() {
+            // SAFETY: the parcel has what this case has got, and that is taken once.
+            unsafe { drop_uncompleted(self.case, won, self.parcel.address()) };
         }
     }
 }
@@ -157,16 +181,21 @@ impl Drop for SelectedOperation<'_> {
 impl Drop for Chosen<'_, '_> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(won) = self.slot.won.take() {
-            drop_uncompleted(self.case, won);
+        if let Some(won) = self.won.take() {
+            // SAFETY: the slot has what this case has got, and that is taken once.
+            unsafe { drop_uncompleted(self.case, won, self.slot.address()) };
         }
     }
 }
 
+/// # Safety
+///
+/// As for [`Won::promise`].
 #[cold]
 #[inline(never)]
-fn drop_uncompleted(case: Case<'_>, won: Won) {
-    if let Won::Promise(promise) = won {
+unsafe fn drop_uncompleted(case: Case<'_>, won: Won, room: NonNull<()>) {
+    // SAFETY: the caller's contract.
+    if let Some(promise) = unsafe { won.promise(room) } {
         case.break_promise(promise);
     }
     // A value stays in the slot: this may be a thread on which it must not be used.

@@ -1,9 +1,12 @@
-//! What a select has got, with room for one value of any type: in place up to 64 bytes, else one allocation, made
-//! outside of all locks.
+//! Room for what a select gets, of any type: in place up to 64 bytes, else one allocation, made outside of all locks.
 //!
-//! One is enough for all cases of a select, since one case alone gets a value.
+//! One is enough for all cases of a select, since one case alone gets something. What is in
+//! it stays there until it is taken: a slot that is dropped does not know what it has.
+//!
+//! A [`Parcel`] is a slot that is moved, with a word beside it. Most values fit into that. It
+//! is moved in a register, whereas the slot is moved in parts that are larger than the stores
+//! that wrote them, which a processor can do only when those have left its store buffer.
 
-use super::case::Won;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -31,6 +34,12 @@ impl Room {
         }
     }
 
+    #[inline]
+    fn fits_in_a_word(self) -> bool {
+        self.size <= size_of::<u64>() && self.align <= align_of::<u64>()
+    }
+
+    #[inline]
     fn fits_in_place(self) -> bool {
         self.size <= size_of::<[u64; WORDS]>() && self.align <= align_of::<[u64; WORDS]>()
     }
@@ -39,8 +48,6 @@ impl Room {
 /// The room. It may be moved while no counterpart knows its address.
 #[doc(hidden)]
 pub struct Slot {
-    /// What the case has got that was chosen.
-    pub(super) won: Option<Won>,
     inline: MaybeUninit<[u64; WORDS]>,
     /// Where it lies, if not in place.
     heap: Option<(NonNull<()>, Layout)>,
@@ -50,7 +57,6 @@ impl Slot {
     #[inline]
     pub(super) fn new(room: Room) -> Slot {
         Slot {
-            won: None,
             inline: MaybeUninit::uninit(),
             heap: match room.fits_in_place() {
                 true => None,
@@ -90,6 +96,56 @@ impl Slot {
             Some((heap, _)) => heap,
             None => NonNull::from(&mut self.inline).cast(),
         }
+    }
+}
+
+/// A slot to be moved with what it has.
+pub(super) struct Parcel {
+    word: MaybeUninit<u64>,
+    slot: Slot,
+    is_in_word: bool,
+}
+
+impl Parcel {
+    /// Lets `fill` put something into room of this size, and says what that returned.
+    ///
+    /// # Errors
+    ///
+    /// If `fill` fails.
+    #[inline]
+    pub(super) fn pack<R, E>(
+        room: Room,
+        fill: impl FnOnce(NonNull<()>) -> Result<R, E>,
+    ) -> Result<(R, Parcel), E> {
+        // Two variables, so that a compiler sees that nothing knows where they go.
+        let mut word = MaybeUninit::uninit();
+        let mut slot = Slot::new(room);
+        let is_in_word = room.fits_in_a_word();
+        let filled = fill(match is_in_word {
+            true => NonNull::from(&mut word).cast(),
+            false => slot.address(),
+        })?;
+        let parcel = Parcel {
+            word,
+            slot,
+            is_in_word,
+        };
+        Ok((filled, parcel))
+    }
+
+    /// Where its content lies.
+    #[inline]
+    pub(super) fn address(&mut self) -> NonNull<()> {
+        match self.is_in_word {
+            true => NonNull::from(&mut self.word).cast(),
+            false => self.slot.address(),
+        }
+    }
+
+    /// As [`Slot::free`].
+    #[inline]
+    pub(super) fn free(&mut self) {
+        self.slot.free();
     }
 }
 

@@ -29,11 +29,9 @@
 //! the channel that they share, so one of them is second, finds the other one's node, and
 //! looks again, which takes the first one out of its wait.
 
-use super::case::{Case, Party, Won};
-use super::slot::Slot;
+use super::case::{Case, Choice, Party, Won};
 use crate::blocking::wake_if_any;
 use crate::channel::Traits;
-use crate::promise::Promise;
 use crate::waiter::{Claimed, ClaimedAll, Message, Node};
 use gorge_runtime::cancel;
 use gorge_runtime::park::{CancelMode, Outcome, Refused, Wait, WaitReason, Waiter, park};
@@ -49,8 +47,8 @@ const MOST: usize = 65_531;
 
 /// How a wait ended.
 pub(super) enum Woken {
-    /// This case, by its place in the list, has got what is in the slot.
-    Won(usize),
+    /// A case has got something.
+    Won(Choice),
     /// Look again, at this case first.
     Look(Option<usize>),
     TimedOut,
@@ -86,23 +84,26 @@ impl Nodes {
     }
 }
 
-/// Waits until one of the cases has got something, or might; with `watches`, until one
-/// might, and takes nothing. The value that a receive gets goes into the slot, which has
-/// room for it.
+/// Waits until one of the cases has got something, or might; or, if it watches, until one
+/// might, and takes nothing. The value that a receive gets goes to `room`; who watches gives
+/// none.
+///
+/// # Safety
+///
+/// `room` is the caller's, large enough for what any case may get, and empty.
 #[inline(never)]
-pub(super) fn wait(
+pub(super) unsafe fn wait(
     cases: &[Case<'_>],
-    slot: &mut Slot,
+    room: Option<NonNull<()>>,
     traits: Traits,
     deadline: Option<Instant>,
-    watches: bool,
 ) -> Woken {
     assert!(
         cases.len() <= MOST,
         "a select waits for {MOST} operations at most"
     );
     let (wait, is_due_first) = describe(cases, traits, deadline);
-    let place = (!watches).then(|| slot.address());
+    let watches = room.is_none();
     let mut nodes = Nodes::for_cases(cases);
     // From here on the nodes are reached through this pointer only.
     let nodes = nodes.address();
@@ -112,7 +113,7 @@ pub(super) fn wait(
     let publish = |waiter: Waiter| {
         let mut party = Party {
             waiter,
-            place,
+            place: room,
             until: wait.deadline,
             told: &mut told.borrow_mut(),
         };
@@ -152,7 +153,8 @@ pub(super) fn wait(
             // SAFETY: no node is linked, so nobody else reaches it, and it was written when
             // it was to be linked.
             let message = unsafe { nodes.add(number).as_ref() }.message();
-            won(&cases[number], number, message, slot)
+            // SAFETY: the room is the caller's, and no counterpart knows it any more.
+            unsafe { won(&cases[number], number, message, room) }
         }
         Ok(Outcome::Closed) => Woken::Look(None),
         Ok(Outcome::TimedOut) if is_due_first => Woken::Look(None),
@@ -182,18 +184,31 @@ fn describe(cases: &[Case<'_>], traits: Traits, deadline: Option<Instant>) -> (W
 }
 
 /// What the party that claimed this wait for a case has left.
+///
+/// # Safety
+///
+/// As for [`wait`]; nobody else knows the room.
 #[inline]
-fn won(case: &Case<'_>, number: usize, message: Message, slot: &mut Slot) -> Woken {
-    slot.won = match (message, case.sends()) {
-        (Message::Done, false) => Some(Won::Value),
-        (Message::Room, true) => Some(Won::Promise(Promise::Room)),
+unsafe fn won(
+    case: &Case<'_>,
+    number: usize,
+    message: Message,
+    room: Option<NonNull<()>>,
+) -> Woken {
+    let Some(room) = room else {
+        return Woken::Look(Some(number));
+    };
+    let won = match (message, case.sends()) {
+        (Message::Done, false) => Won::Value,
+        (Message::Room, true) => Won::Room,
         (Message::Partner(receiver), true) => {
-            // SAFETY: the receiver waits for this party alone, as the message says.
-            let receiver = unsafe { Claimed::partner(receiver) };
-            Some(Won::Promise(Promise::Partner(receiver)))
+            // SAFETY: the receiver waits for this party alone, as the message says; the room
+            // is the caller's contract.
+            unsafe { room.cast().write(Claimed::partner(receiver)) };
+            Won::Partner
         }
         (Message::Abandoned, _) => return Woken::Look(None),
         _ => return Woken::Look(Some(number)),
     };
-    Woken::Won(number)
+    Woken::Won(Choice { number, won })
 }
