@@ -8,8 +8,9 @@ pub use gorge_runtime::{
     BuildError, Builder, DeadlockDetection, DeadlockReport, DurationHistogram, Frame, Goroutine,
     GoroutineDump, GoroutineId, GoroutineSnapshot, GoroutineState, GroupedDump, JoinError,
     JoinHandle, LeakReport, PanicPolicy, RunError, Runtime, RuntimeMetrics, ShutdownError,
-    WorkerMetrics, block_on, blocking, catch_panic, checkpoint, go, goroutine, locks, max_procs,
-    netpoll, num_goroutines, profile, run, scope, set_max_procs, shield, sim, stack, yield_now,
+    WorkerMetrics, block_on, blocking, catch_panic, checkpoint, go, goroutine, goroutine_local,
+    locks, max_procs, netpoll, num_goroutines, profile, run, scope, set_max_procs, shield, sim,
+    stack, yield_now,
 };
 pub use gorge_sync as sync;
 

@@ -1,6 +1,7 @@
-//! What few goroutines have: more stack, a thread of their own, a weight, a
+//! What few goroutines have: more stack, a thread of their own, a weight, locals, a
 //! place among those that a test for leaks answers for.
 
+use super::local::Locals;
 use super::pin::Pinned;
 use crate::dump::Addresses;
 use crate::leak::Membership;
@@ -21,6 +22,7 @@ pub(crate) struct Extras {
     pub(crate) weighs_on: AtomicU32,
     /// Where it began its last panic, if a report of that shows the calls.
     pub(crate) panicked_in: Option<Addresses>,
+    pub(crate) locals: Locals,
     /// Whose test for leaks it belongs to.
     pub(crate) membership: Option<Membership>,
 }

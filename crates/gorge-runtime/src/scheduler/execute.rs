@@ -374,6 +374,7 @@ unsafe fn body(word: usize, _: Suspender) -> usize {
         } else {
             crate::goroutine::run(run);
         }
+        crate::goroutine::drop_locals(run);
         complete(g);
     }
     0
@@ -422,6 +423,8 @@ unsafe fn complete(g: GRef) {
             {
                 family.note_panic();
             }
+            // SAFETY: as above; a destructor may have used some.
+            unsafe { crate::goroutine::drop_locals(run) };
         }
         Completion::WakeJoiner => shared_g.wake_joiner(),
         Completion::Done => {}
