@@ -174,7 +174,7 @@ unsafe fn release(g: GRef) {
         && machine.owns(shared)
     {
         // This worker keeps its runtime, and so the store, alive.
-        if shared.life.release() == 1 {
+        if shared.life.release_to_store() {
             machine.recycle(g);
         }
         return;

@@ -1,38 +1,22 @@
 //! Join handles: waiting for a goroutine's end and taking its result.
-//!
-//! Whoever waits leaves a [`Joiner`] in the G's join slot: `join` one that is
-//! parked, a poll of the handle one that is a task's waker.
-//!
-//! The lost wake-up to fear: the goroutine ends while the handle's owner is
-//! about to wait. The owner holds the slot's lock while it sets WAITING and
-//! looks at DONE, in one step, and until it has filled the slot. The goroutine
-//! sets DONE and looks at WAITING, in one step, and takes the lock if it finds
-//! it. So if the owner's step comes first, the goroutine gets the lock after
-//! the owner and finds the joiner; otherwise the owner sees DONE and does not
-//! wait. WAITING stays set: the goroutine also comes for the joiner of a later
-//! poll, and before it has set DONE it takes none.
-//!
-//! Nobody is left in the slot for the G's next life: a handle that goes takes
-//! its waker out before it detaches, and a goroutine that finds WAITING empties
-//! the slot before it retires. A waker's clone, wake and drop are user code,
-//! which may panic or come back here: they run without the lock.
 
+use super::joiner::Joiner;
 use super::task::Task;
-use super::{G, GRef, Goroutine, JoinSlot, park_anyhow};
+use super::{G, GRef, Goroutine, park_anyhow};
 use crate::cancel;
 use crate::error::JoinError;
 use crate::panics;
-use crate::park::{self, CancelMode, Outcome, Refused, SHIELD, Wait, WaitReason, Waiter};
+use crate::park::{self, CancelMode, Outcome, Refused, Wait, WaitReason, Waiter};
 use crate::preempt;
+use crate::scheduler::{Machine, current};
 use crate::sim;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::{self, ManuallyDrop};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr;
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+use std::task::{Context, Poll, Waker};
 
 /// Owns the right to a goroutine's result.
 ///
@@ -128,12 +112,18 @@ impl<T> JoinHandle<T> {
     pub fn join(mut self) -> Result<T, JoinError> {
         self.expect_result("join");
         preempt::point_at("join");
-        drop(self.withdraw());
+        if self.stage == Stage::Polled {
+            drop(self.withdraw());
+        }
         if !self.wait(CancelMode::Deliver) {
             drop(self);
             cancel::deliver();
         }
-        self.take()
+        let result = self.take();
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: nothing is left to drop but this, which is dropped once. There is no waker.
+        unsafe { ManuallyDrop::drop(&mut this.goroutine) };
+        result
     }
 
     /// Whether the goroutine has ended, so that [`join`](JoinHandle::join)
@@ -218,14 +208,7 @@ impl<T> JoinHandle<T> {
     /// handle has no waker in the slot.
     fn wait(&self, cancel: CancelMode) -> bool {
         let g = self.g();
-        let slot = &g.join;
         if g.life.is_done() {
-            return true;
-        }
-        slot.lock.lock();
-        if !g.life.announce_joiner() {
-            // SAFETY: locked above.
-            unsafe { slot.lock.unlock() };
             return true;
         }
         let wait = Wait {
@@ -234,6 +217,47 @@ impl<T> JoinHandle<T> {
             deadline: None,
             cancel,
         };
+        match current::machine_in_goroutine() {
+            Some(machine) if machine.owns(g) => self.wait_expected(machine, wait),
+            _ => self.wait_in_slot(wait),
+        }
+    }
+
+    /// As [`wait`](JoinHandle::wait), for a goroutine of the same runtime.
+    fn wait_expected(&self, machine: &Machine, wait: Wait) -> bool {
+        let g = self.g();
+        let place = Cell::new(None);
+        let publish = |waiter: Waiter| {
+            place.set(Some(waiter));
+            g.join.expect(waiter);
+        };
+        let announce = || {
+            if !g.life.expect()
+                && let Some(waiter) = place.get()
+                // SAFETY: the waiter is this goroutine's own, which is parked.
+                && let Some(claim) = unsafe { waiter.claim(Outcome::Woken(0)) }
+            {
+                claim.wake();
+            }
+        };
+        // SAFETY: the machine is this thread's, and runs this goroutine. No lock is held, and
+        // neither function panics or parks. The waiter may stay where it is: a goroutine of this
+        // runtime is waited for, and the slot's argument says why that may claim it at any time.
+        let parked = unsafe { park::park_here(machine, wait, publish, announce) };
+        matches!(parked, Ok(Outcome::Woken(_) | Outcome::Closed))
+    }
+
+    /// As [`wait`](JoinHandle::wait), for anybody.
+    #[inline(never)]
+    fn wait_in_slot(&self, wait: Wait) -> bool {
+        let g = self.g();
+        let slot = &g.join;
+        slot.lock.lock();
+        if !g.life.announce_joiner() {
+            // SAFETY: locked above.
+            unsafe { slot.lock.unlock() };
+            return true;
+        }
         let place = Cell::new(None);
         let publish = |waiter: Waiter| {
             place.set(Some(waiter));
@@ -316,111 +340,6 @@ impl<T> Future for JoinHandle<T> {
             return Poll::Pending;
         }
         Poll::Ready(this.take())
-    }
-}
-
-/// Who waits in a slot: a task, by its waker, or a parked `join`. So that both
-/// take two words, the latter is a waker too, with a vtable of our own that
-/// tells them apart.
-pub(super) struct Joiner(Waker);
-
-/// Its functions are never of use: whoever finds this vtable claims the waiter.
-static PARKED: RawWakerVTable = RawWakerVTable::new(
-    |place| RawWaker::new(place, &PARKED),
-    |_| {},
-    |_| {},
-    |_| {},
-);
-
-impl Joiner {
-    fn polled(waker: Waker) -> Joiner {
-        Joiner(waker)
-    }
-
-    /// # Safety
-    ///
-    /// The place stays valid, and its waiter published, until the joiner was
-    /// taken out of the slot under its lock.
-    unsafe fn parked(place: &Cell<Option<Waiter>>) -> Joiner {
-        // SAFETY: the vtable's functions do not touch what they are given.
-        Joiner(unsafe { Waker::new(ptr::from_ref(place).cast(), &PARKED) })
-    }
-
-    fn is_parked(&self) -> bool {
-        ptr::eq(self.0.vtable(), &PARKED)
-    }
-
-    /// The waiter of a parked joiner.
-    ///
-    /// # Safety
-    ///
-    /// The caller has just found the joiner in the slot, and holds the lock.
-    unsafe fn waiter(&self) -> Option<Waiter> {
-        if !self.is_parked() {
-            return None;
-        }
-        // SAFETY: only `parked` uses the vtable, so this is a place; it is
-        // valid by that one's contract and this one's, and was written before
-        // the lock was released.
-        unsafe { (*self.0.data().cast::<Cell<Option<Waiter>>>()).get() }
-    }
-}
-
-impl JoinSlot {
-    /// # Safety
-    ///
-    /// The caller holds the lock, and drops a task's joiner only without it.
-    unsafe fn replace(&self, joiner: Option<Joiner>) -> Option<Joiner> {
-        // SAFETY: under the lock.
-        unsafe { mem::replace(&mut *self.joiner.get(), joiner) }
-    }
-
-    /// Whether the slot holds this very waker, or its like.
-    fn will_wake(&self, waker: &Waker) -> bool {
-        self.lock.lock();
-        // SAFETY: locked above. Comparing wakers runs no code of theirs.
-        unsafe {
-            let joiner = (*self.joiner.get()).as_ref();
-            let same = joiner.is_some_and(|joiner| joiner.0.will_wake(waker));
-            self.lock.unlock();
-            same
-        }
-    }
-}
-
-impl G {
-    /// Goroutine's end: wakes whoever waits for the result.
-    pub(crate) fn wake_joiner(&self) {
-        let slot = &self.join;
-        slot.lock.lock();
-        // SAFETY: under the slot's lock; a waiter found there has not been
-        // taken back, and is claimed before the lock is released.
-        let (joiner, claim) = unsafe {
-            let joiner = slot.replace(None);
-            let waiter = joiner.as_ref().and_then(|joiner| joiner.waiter());
-            let claim = waiter.and_then(|waiter| waiter.claim(Outcome::Woken(0)));
-            slot.lock.unlock();
-            (joiner, claim)
-        };
-        if let Some(claim) = claim {
-            claim.wake();
-        } else if let Some(joiner) = joiner
-            && !joiner.is_parked()
-        {
-            self.wake_task(joiner.0);
-        }
-    }
-
-    /// Goroutine, with its result passed on: calls a task's waker.
-    fn wake_task(&self, waker: Waker) {
-        // A cancel has come too late, and must not end the waker half-way if it
-        // gets to a park point.
-        self.cell.set_flag(SHIELD, true);
-        // Nothing is there to catch what leaves the end of a goroutine.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-            // SAFETY: the goroutine itself calls this, at its end.
-            unsafe { panics::judge_late(self, self.run.get(), payload) };
-        }
     }
 }
 

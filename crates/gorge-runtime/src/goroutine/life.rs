@@ -1,10 +1,10 @@
 //! A G's second word: how many hold it, and how far its end has come.
 //!
 //! ```text
-//!  63                       8 7      3   2         1         0
-//!  +-------------------------+--------+---------+----------+------+
-//!  |       references        |        | WAITING | DETACHED | DONE |
-//!  +-------------------------+--------+---------+----------+------+
+//!  63                       8 7    4     3          2         1         0
+//!  +-------------------------+------+----------+---------+----------+------+
+//!  |       references        |      | EXPECTED | WAITING | DETACHED | DONE |
+//!  +-------------------------+------+----------+---------+----------+------+
 //! ```
 //!
 //! References: one of the runtime's store for as long as the runtime exists,
@@ -24,7 +24,10 @@ use crate::primitive::atomic::{AtomicU64, Ordering};
 
 const DONE: u64 = 1;
 const DETACHED: u64 = 1 << 1;
+/// A joiner is in the slot, under the join lock.
 const WAITING: u64 = 1 << 2;
+/// A goroutine of the same runtime waits, without the lock.
+const EXPECTED: u64 = 1 << 3;
 const REFERENCE: u64 = 1 << 8;
 
 /// See the module's description.
@@ -38,7 +41,9 @@ pub(crate) enum Completion {
     DropResult,
     /// The handle owns the result now.
     Done,
-    /// As `Done`, and a joiner waits.
+    /// As `Done`, and a goroutine of the same runtime waits.
+    WakeExpected,
+    /// As `Done`, and somebody may wait in the slot.
     WakeJoiner,
 }
 
@@ -73,6 +78,7 @@ impl Life {
                 Ordering::Acquire,
             );
             match swap {
+                Ok(_) if word & EXPECTED != 0 => return Completion::WakeExpected,
                 Ok(_) if word & WAITING != 0 => return Completion::WakeJoiner,
                 Ok(_) => return Completion::Done,
                 Err(changed) => word = changed,
@@ -92,7 +98,20 @@ impl Life {
     #[inline]
     pub(crate) fn announce_joiner(&self) -> bool {
         // AcqRel: acquires the result if DONE; `complete` acquires the rest.
-        self.0.fetch_or(WAITING, Ordering::AcqRel) & DONE == 0
+        let word = self.0.fetch_or(WAITING, Ordering::AcqRel);
+        assert!(
+            word & EXPECTED == 0,
+            "the slot has another use in this life"
+        );
+        word & DONE == 0
+    }
+
+    /// Joiner, a goroutine of the same runtime, off its stack: announces that it waits, under
+    /// the name that it has left. False when the result is already there.
+    #[inline]
+    pub(crate) fn expect(&self) -> bool {
+        // AcqRel: releases the name to `complete`; acquires the result if DONE.
+        self.0.fetch_or(EXPECTED, Ordering::AcqRel) & DONE == 0
     }
 
     /// The join handle is dropped without taking the result. True when the
@@ -134,12 +153,12 @@ impl Life {
         self.0.fetch_sub(REFERENCE, Ordering::AcqRel) / REFERENCE - 1
     }
 
-    /// Gives up the goroutine's own reference at its end: true when only the
-    /// store's remains.
+    /// Gives up the goroutine's own reference at its end, or a handle's, on a thread that
+    /// keeps the store: true when only the store's remains.
     #[inline]
-    pub(crate) fn release_own(&self) -> bool {
-        // Acquire: pairs with the Release of the last handle's release. Nobody
-        // can add a reference when only the store's and ours are left.
+    pub(crate) fn release_to_store(&self) -> bool {
+        // Acquire: pairs with the Release of whoever released before. Nobody can add a
+        // reference when only the store's and ours are left, and the store keeps its own.
         if self.0.load(Ordering::Acquire) / REFERENCE == 2 {
             self.0.store(REFERENCE, Ordering::Relaxed);
             return true;
@@ -158,13 +177,13 @@ mod tests {
         life.restart();
         assert!(!life.detach(), "the goroutine still runs");
         assert_eq!(life.complete(), Completion::DropResult);
-        assert!(life.release_own());
+        assert!(life.release_to_store());
 
         life.restart();
         assert_eq!(life.complete(), Completion::Done);
         assert!(life.detach(), "the handle finds the result");
         assert_eq!(life.release(), 2);
-        assert!(life.release_own());
+        assert!(life.release_to_store());
     }
 
     #[test]
@@ -174,5 +193,10 @@ mod tests {
         assert!(life.announce_joiner());
         assert_eq!(life.complete(), Completion::WakeJoiner);
         assert!(!life.announce_joiner());
+
+        life.restart();
+        assert!(life.expect());
+        assert_eq!(life.complete(), Completion::WakeExpected);
+        assert!(!life.expect());
     }
 }

@@ -7,12 +7,13 @@
 //! * `run` (fiber, stack, task): only the machine that has taken
 //!   the G from a queue, or the goroutine's own code on its stack. Queues pass
 //!   the ownership on, with the ordering that a queue gives.
-//! * `join`: under its lock.
+//! * `join`: under its lock; see [`joiner`] for what is not.
 
 mod builder;
 mod extras;
 mod handle;
 mod join;
+mod joiner;
 mod life;
 mod local;
 mod no_park;
@@ -45,13 +46,12 @@ pub(crate) use store::Store;
 
 use crate::error::Failure;
 use crate::park::{Owner, ParkCell};
-use crate::primitive::RawLock;
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::scheduler::Shared;
 use extras::Extras;
 use gorge_coroutine::PooledStack;
 use gorge_coroutine::fiber::Fiber;
-use join::Joiner;
+use joiner::JoinSlot;
 use life::Life;
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
@@ -228,12 +228,6 @@ impl G {
     }
 }
 
-/// Where a joiner waits.
-pub(crate) struct JoinSlot {
-    lock: RawLock,
-    joiner: UnsafeCell<Option<Joiner>>,
-}
-
 // SAFETY: the fields that are not atomics or locks have the owners that the
 // module's description names, and are handed on through queues and locks that
 // synchronise. Closures and results are `Send` by spawn's bounds; the fiber
@@ -271,10 +265,7 @@ impl G {
                 site: AtomicPtr::new(null_mut()),
                 name: UnsafeCell::new(None),
             },
-            join: JoinSlot {
-                lock: RawLock::new(),
-                joiner: UnsafeCell::new(None),
-            },
+            join: JoinSlot::new(),
             runtime,
         }
     }

@@ -204,6 +204,22 @@ impl ParkCell {
         }
     }
 
+    /// Ends the wait for this object, if its owner waits for that.
+    #[cfg(not(gorge_loom))]
+    #[inline]
+    pub(crate) fn claim_wait_for(&self, object: usize, token: u16) -> bool {
+        // Acquire: pairs with the Release of `begin`, so that the object is that of this wait,
+        // or of a later one. Then the swap fails.
+        let mut word = self.word.load(Ordering::Acquire);
+        while word & PARKED != 0 && self.object.load(Ordering::Relaxed) == object {
+            match self.try_claim(word, token) {
+                Ok(_) => return true,
+                Err(_) => word = self.word.load(Ordering::Acquire),
+            }
+        }
+        false
+    }
+
     #[inline]
     fn try_claim(&self, word: u64, token: u16) -> Result<u64, u64> {
         debug_assert_ne!(token, 0);

@@ -151,6 +151,13 @@ impl Waiter {
         Waiter { cell, ticket }
     }
 
+    /// Whose wait it is.
+    #[cfg(not(gorge_loom))]
+    #[inline]
+    pub(crate) fn cell(self) -> NonNull<ParkCell> {
+        self.cell
+    }
+
     /// Tries to win the wait. The winner must [wake](Claim::wake) the waiter,
     /// which then returns from [`park`] with `outcome`.
     ///
@@ -263,6 +270,31 @@ where
     }
     // SAFETY: the caller's contract.
     unsafe { park_thread(&wait, publish, commit) }
+}
+
+/// As [`park`], on a machine's thread that runs a goroutine.
+///
+/// # Errors
+///
+/// As for [`park`].
+///
+/// # Safety
+///
+/// As for [`park`]; the machine is this thread's.
+#[cfg(not(gorge_loom))]
+#[inline(always)]
+pub(crate) unsafe fn park_here<P, C>(
+    machine: &crate::scheduler::Machine,
+    wait: Wait,
+    publish: P,
+    commit: C,
+) -> Result<Outcome, Refused>
+where
+    P: FnOnce(Waiter),
+    C: FnOnce(),
+{
+    // SAFETY: the caller's contract.
+    unsafe { goroutine::park(machine, wait, 0, publish, commit) }
 }
 
 /// # Safety

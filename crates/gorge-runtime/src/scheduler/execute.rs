@@ -318,7 +318,7 @@ impl Machine {
         shared_g.cell.end();
         shared_g.on_machine.store(0, Ordering::Release);
         trace::emit(self, || Event::End(shared_g.id()));
-        if shared_g.life.release_own() {
+        if shared_g.life.release_to_store() {
             self.recycle(g);
         }
         bump(&self.processor().retired);
@@ -426,6 +426,7 @@ unsafe fn complete(g: GRef) {
             // SAFETY: as above; a destructor may have used some.
             unsafe { crate::goroutine::drop_locals(run) };
         }
+        Completion::WakeExpected => shared_g.wake_expected(),
         Completion::WakeJoiner => shared_g.wake_joiner(),
         Completion::Done => {}
     }
