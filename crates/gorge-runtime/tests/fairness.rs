@@ -243,6 +243,33 @@ fn a_goroutine_that_yields_for_ever_keeps_neither_new_nor_started_ones_waiting()
     });
 }
 
+/// Starts two that do the same, until it is told to stop.
+fn multiply(stop: &Arc<AtomicBool>) {
+    for _ in 0..2 {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let stop = Arc::clone(stop);
+        drop(go(move || multiply(&stop)));
+    }
+}
+
+#[test]
+fn one_that_was_started_early_runs_beside_ever_newer_ones() {
+    in_each_placement(1, |runtime| {
+        let stop = Arc::new(AtomicBool::new(false));
+        runtime.run(|| {
+            let early = {
+                let stop = Arc::clone(&stop);
+                go(move || stop.store(true, Ordering::Relaxed))
+            };
+            // Newer ones displace it from where it would run next, and there are always some.
+            multiply(&stop);
+            early.join().expect("it ended");
+        });
+    });
+}
+
 #[test]
 fn the_last_of_many_that_never_wait_has_its_turn_after_about_a_slice_of_each() {
     const MANY: u64 = 50;

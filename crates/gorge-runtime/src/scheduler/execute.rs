@@ -94,7 +94,7 @@ impl Machine {
     /// no thief may take it.
     fn make_next(&self, g: GRef) {
         if let Some(old) = self.processor().take_next() {
-            self.processor().push(old);
+            self.processor().displace(old);
         }
         if let Some(old) = self.next.replace(Some(g)) {
             self.with_queue(|queue| queue.push_back(old));

@@ -11,6 +11,7 @@ use super::processor::Processor;
 use super::shared::Shared;
 use super::slot::Slot;
 use super::steal::Looks;
+use super::turns::Turns;
 use super::watch::Watch;
 use crate::goroutine::{G, GRef, NO_HOME, Run};
 use crate::park::Claim;
@@ -49,12 +50,7 @@ pub(crate) struct Machine {
     pub(super) searching: Cell<bool>,
     /// How many goroutines in a row did not come from a queue.
     pub(super) streak: Cell<u32>,
-    /// Whose turn it is: the machine's queue or the processor's.
-    pub(super) homed_first: Cell<bool>,
-    /// Whose turn it is once they are empty: the spent ones or the global queue.
-    pub(super) spent_first: Cell<bool>,
-    /// Whose turn it is when the streak is over: the queues or the continuations.
-    pub(super) queued_first: Cell<bool>,
+    pub(super) turns: Turns,
     /// The next goroutine made runnable here is timed until it runs.
     pub(super) times_next: Cell<bool>,
     /// When the machine got its permit, on the runtime's clock.
@@ -100,9 +96,7 @@ impl Machine {
             in_hook: Cell::new(false),
             searching: Cell::new(false),
             streak: Cell::new(0),
-            homed_first: Cell::new(false),
-            spent_first: Cell::new(false),
-            queued_first: Cell::new(false),
+            turns: Turns::default(),
             times_next: Cell::new(false),
             active_since: Cell::new(shared.clock.now()),
             is_dedicated,
@@ -382,7 +376,7 @@ impl Machine {
     #[cold]
     #[inline(never)]
     fn queue_shared(&self, g: GRef) {
-        self.processor().push(g);
+        self.processor().displace(g);
     }
 
     #[cold]
@@ -463,7 +457,11 @@ impl Machine {
     /// machine stops running for who knows how long.
     pub(super) fn give_up_queues(&self) {
         let processor = self.processor();
-        while let Some(g) = processor.take_next().or_else(|| processor.pop()) {
+        let take = || {
+            let first = processor.take_next().or_else(|| processor.pop());
+            first.or_else(|| self.take_oldest_start())
+        };
+        while let Some(g) = take() {
             self.shared.queue_globally(g);
         }
         while let Some(g) = processor.pop_continuation() {

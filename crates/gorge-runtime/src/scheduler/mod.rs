@@ -36,6 +36,7 @@ mod slot;
 mod steal;
 mod thread_clock;
 mod threads;
+mod turns;
 mod watch;
 mod worker;
 

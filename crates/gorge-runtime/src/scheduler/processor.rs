@@ -1,17 +1,22 @@
 //! P: the right to run goroutines, with the queues and caches that go with it.
 //!
 //! Its machine owns the `owned` part; the rest is for thieves and observers.
-//! Three places hold runnable goroutines here, all only such that any machine
+//! Four places hold runnable goroutines here, all only such that any machine
 //! may run (not started, or migrating):
 //!
 //! * `next`: the one to run next, most recently made runnable.
 //! * the run queue: first in, first out.
-//! * the continuations of parents that started a child first: last in, first
-//!   out for the owner; thieves take the oldest.
+//! * the starts, which are goroutines that have not run yet: last in, first out for
+//!   the owner, mostly; thieves take the oldest.
+//! * the continuations of parents that started a child first: likewise.
+//!
+//! Why the newest start is first: it is a child of who waits for children, and the
+//! oldest is one of who began long ago. So a tree of goroutines is worked off branch
+//! by branch, and has as many stacks as it is deep, not as it is wide.
 
 use super::Shared;
 use super::random::Random;
-use crate::goroutine::{G, GRef, Store};
+use crate::goroutine::{G, GRef, Run, Store};
 use crate::metrics::Histogram;
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::timer::Timers;
@@ -47,6 +52,7 @@ pub(crate) struct Processor {
     next: CachePadded<Next>,
     stealer: Stealer<Queued>,
     oldest: Stealer<Queued>,
+    oldest_start: Stealer<Queued>,
     /// What queued goroutines weigh beyond one each.
     extra_weight: AtomicU64,
     progress: CachePadded<Progress>,
@@ -81,6 +87,7 @@ struct Progress {
 struct Owned {
     queue: Worker<Queued>,
     continuations: Worker<Queued>,
+    starts: Worker<Queued>,
     stacks: Vec<PooledStack>,
     free: Vec<GRef>,
     ids: std::ops::Range<u64>,
@@ -97,14 +104,17 @@ impl Processor {
     pub(crate) fn new(number: usize, seed: u64) -> Processor {
         let queue = Worker::new_fifo();
         let continuations = Worker::new_lifo();
+        let starts = Worker::new_lifo();
         Processor {
             number,
             stealer: queue.stealer(),
             oldest: continuations.stealer(),
+            oldest_start: starts.stealer(),
             extra_weight: AtomicU64::new(0),
             owned: UnsafeCell::new(Owned {
                 queue,
                 continuations,
+                starts,
                 stacks: Vec::with_capacity(STACKS_MAX),
                 free: Vec::with_capacity(GS_MAX),
                 ids: 0..0,
@@ -134,8 +144,7 @@ impl Processor {
         unsafe { &mut *self.owned.get() }
     }
 
-    /// Owner: makes `g` the next to run. The one that was next goes to the
-    /// tail of the queue.
+    /// Owner: makes `g` the next to run. The one that was next is [displaced](Processor::displace).
     #[inline]
     pub(crate) fn set_next(&self, g: GRef) {
         if self.next.g.load(Ordering::Relaxed).is_null() {
@@ -143,7 +152,7 @@ impl Processor {
             // acquires the goroutine's state with it.
             self.next.g.store(g.as_ptr(), Ordering::Release);
         } else if let Some(old) = NonNull::new(self.next.g.swap(g.as_ptr(), Ordering::AcqRel)) {
-            self.push(old);
+            self.displace(old);
         }
     }
 
@@ -167,8 +176,13 @@ impl Processor {
     #[inline]
     pub(crate) fn is_watched(&self) -> bool {
         let patience = self.next.patience.load(Ordering::Relaxed);
-        // SAFETY: called by the owner.
-        patience != 0 && unsafe { self.owned() }.queue.len() <= patience
+        patience != 0 && self.waiting() <= patience
+    }
+
+    /// How many are in the run queue and the starts.
+    #[inline]
+    pub(crate) fn waiting(&self) -> usize {
+        self.stealer.len() + self.oldest_start.len()
     }
 
     /// An idle machine looks here from now on, and lets so many wait. False if another
@@ -202,6 +216,28 @@ impl Processor {
         unsafe { self.owned() }.queue.push(Queued(g));
     }
 
+    /// Owner: queues one that was to run next, and is not any more.
+    #[inline]
+    pub(crate) fn displace(&self, g: GRef) {
+        // SAFETY: taken from where it was, so the owner's to look at.
+        match unsafe { Run::has_started(g.as_ref().run.get()) } {
+            true => self.push(g),
+            // SAFETY: called by the owner.
+            false => unsafe { self.owned() }.starts.push(Queued(g)),
+        }
+    }
+
+    /// Owner: takes the newest start.
+    #[inline]
+    pub(crate) fn pop_start(&self) -> Option<GRef> {
+        // SAFETY: called by the owner.
+        let starts = &unsafe { self.owned() }.starts;
+        if starts.is_empty() {
+            return None;
+        }
+        starts.pop().map(|Queued(g)| g)
+    }
+
     /// Owner: takes the first of the queue.
     #[inline]
     pub(crate) fn pop(&self) -> Option<GRef> {
@@ -212,6 +248,12 @@ impl Processor {
             return None;
         }
         queue.pop().map(|Queued(g)| g)
+    }
+
+    /// Owner: the starts that stolen ones go to.
+    pub(crate) fn with_starts<R>(&self, f: impl FnOnce(&Worker<Queued>) -> R) -> R {
+        // SAFETY: called by the owner; `f` does not come back here.
+        f(&unsafe { self.owned() }.starts)
     }
 
     /// Owner: the queue that stolen goroutines go to.
@@ -245,20 +287,28 @@ impl Processor {
         &self.oldest
     }
 
+    /// The starts, oldest first, for a thief.
+    pub(crate) fn oldest_start(&self) -> &Stealer<Queued> {
+        &self.oldest_start
+    }
+
     /// How many goroutines wait here for any machine, about.
     pub(crate) fn queued(&self) -> usize {
         let next = usize::from(!self.peek_next().is_null());
-        self.stealer.len() + self.oldest.len() + next
+        self.waiting() + self.oldest.len() + next
     }
 
     /// Whether a thief would see something to take here.
     pub(crate) fn has_work(&self) -> bool {
-        !self.stealer.is_empty() || !self.peek_next().is_null() || !self.oldest.is_empty()
+        !self.stealer.is_empty()
+            || !self.peek_next().is_null()
+            || !self.oldest_start.is_empty()
+            || !self.oldest.is_empty()
     }
 
-    /// How many goroutines wait in the run queue, weighted.
+    /// How many goroutines wait in the run queue and the starts, weighted.
     pub(crate) fn weight(&self) -> u64 {
-        self.stealer.len() as u64 + self.extra_weight.load(Ordering::Relaxed)
+        self.waiting() as u64 + self.extra_weight.load(Ordering::Relaxed)
     }
 
     /// A goroutine that weighs more than one was queued here.

@@ -59,6 +59,7 @@ impl Machine {
             .take_next()
             .or_else(|| self.take_continuation())
             .or_else(|| self.processor().pop())
+            .or_else(|| self.take_oldest_start())
             .or_else(|| self.take_global_one())
         {
             self.with_queue(|queue| queue.push_back(g));

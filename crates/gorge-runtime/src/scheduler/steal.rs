@@ -1,6 +1,6 @@
 //! Stealing: what a machine without work may take from other processors.
 //!
-//! Half of a queue at a time, but not at sight: only from a processor that is
+//! Half of a queue, or of the starts, at a time, but not at sight: only from a processor that is
 //! *backed up* (see `watch`), or *stuck*: two looks a while apart found the same
 //! number of goroutines run there. Partners that talk to each other had better share a
 //! processor, and whoever runs a homed goroutine first is its home for life.
@@ -115,7 +115,7 @@ impl Machine {
         }
         let rounds = self.watch.borrow().manners.rounds;
         let stuck = looks.is_stuck(victim, round, rounds) || slot.has_lost_permit();
-        let queued = victim.stealer().len();
+        let queued = victim.waiting();
         let is_backed_up = || {
             let watch = self.watch.borrow();
             watch.is_backed_up(self.shared(), slot, queued)
@@ -139,10 +139,13 @@ impl Machine {
         taken
     }
 
+    /// From the run queue, or else from the starts, the oldest.
     fn steal_half(&self, victim: &Processor) -> Option<GRef> {
-        let stealer = victim.stealer();
-        self.processor()
-            .with_queue(|queue| settle(|| stealer.steal_batch_and_pop(queue)))
+        let own = self.processor();
+        let queue = victim.stealer();
+        let starts = victim.oldest_start();
+        own.with_queue(|own| settle(|| queue.steal_batch_and_pop(own)))
+            .or_else(|| own.with_starts(|own| settle(|| starts.steal_batch_and_pop(own))))
             .map(|Queued(g)| g)
     }
 }

@@ -167,7 +167,7 @@ impl Watch {
             let pace = self.pace_of(slot, now);
             let patience = pace.patience(self.manners.short_ns);
             processor.set_patience(patience);
-            let queued = processor.stealer().len();
+            let queued = processor.waiting();
             pace.is_lively() && queued <= patience && !keeps_waiting(slot)
         });
         self.note(shared);

@@ -63,8 +63,7 @@ impl Machine {
         }
         if tick.is_multiple_of(GLOBAL_INTERVAL) {
             self.at_global_interval();
-            let take = || self.take_global_one();
-            if let Some(g) = self.take_spent_or(take) {
+            if let Some(g) = self.take_neglected() {
                 return Some(g);
             }
         }
@@ -97,9 +96,7 @@ impl Machine {
     /// continuation, by turns.
     #[cold]
     fn take_oldest(&self) -> Option<GRef> {
-        let queued_first = !self.queued_first.get();
-        self.queued_first.set(queued_first);
-        let found = if queued_first {
+        let found = if self.turns.queued_first() {
             self.take_queued()
                 .or_else(|| self.take_oldest_continuation())
         } else {
@@ -145,19 +142,20 @@ impl Machine {
         newest
     }
 
-    /// The first of the machine's queue or of the processor's, by turns: turns
-    /// of this function, not of the loop, whose period a program may share.
+    /// The first of the machine's queue, the first of the processor's or its newest start,
+    /// by turns.
     #[inline]
     fn take_queued(&self) -> Option<GRef> {
         if !self.slot().inbox.is_empty() {
             self.drain_inbox();
         }
-        let homed_first = !self.homed_first.get();
-        self.homed_first.set(homed_first);
-        if homed_first {
-            self.take_homed().or_else(|| self.processor().pop())
-        } else {
-            self.processor().pop().or_else(|| self.take_homed())
+        let processor = self.processor();
+        let homed = || self.take_homed();
+        let (queued, start) = (|| processor.pop(), || processor.pop_start());
+        match self.turns.next_queue() {
+            0 => homed().or_else(queued).or_else(start),
+            1 => queued().or_else(start).or_else(homed),
+            _ => start().or_else(homed).or_else(queued),
         }
     }
 
@@ -185,13 +183,27 @@ impl Machine {
         self.look_at_netpoll();
     }
 
+    /// One that others could keep from running for ever: what
+    /// [`take_spent_or`](Machine::take_spent_or) finds or the oldest start, by turns.
+    #[cold]
+    fn take_neglected(&self) -> Option<GRef> {
+        let others = || self.take_spent_or(|| self.take_global_one());
+        if self.turns.start_first() {
+            self.take_oldest_start().or_else(others)
+        } else {
+            others().or_else(|| self.take_oldest_start())
+        }
+    }
+
+    pub(super) fn take_oldest_start(&self) -> Option<GRef> {
+        settle(|| self.processor().oldest_start().steal()).map(|Queued(g)| g)
+    }
+
     /// A homed goroutine that had its time slice, or what `take_global` finds, by
     /// turns.
     pub(super) fn take_spent_or(&self, take_global: impl Fn() -> Option<GRef>) -> Option<GRef> {
         let take_spent = || self.with_spent(|spent| spent.pop_front());
-        let spent_first = !self.spent_first.get();
-        self.spent_first.set(spent_first);
-        if spent_first {
+        if self.turns.spent_first() {
             take_spent().or_else(take_global)
         } else {
             take_global().or_else(take_spent)
