@@ -7,6 +7,7 @@ use gorge_runtime::{go, goroutine, stack, yield_now};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 const RED_ZONE: usize = 32 * 1024;
 const SEGMENT: usize = 1 << 20;
@@ -180,7 +181,9 @@ fn what_does_not_fit_on_a_stack_is_dropped_where_it_lies() {
     }
     let drops = Arc::new(AtomicUsize::new(0));
     let large = || Large([1; 1 << 19], Arc::clone(&drops));
+    // A slice that never ends: what is cancelled below must not have started.
     let builder = gorge_runtime::Runtime::builder().max_procs(1);
+    let builder = builder.time_slice(Duration::from_secs(3600));
     let runtime = builder.stack_reserve(64 << 20).build().expect("a runtime");
     let small = || goroutine::Builder::new().stack_reserve(64 * 1024);
     runtime.run(|| {

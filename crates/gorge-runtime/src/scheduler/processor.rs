@@ -88,6 +88,8 @@ struct Owned {
     queue: Worker<Queued>,
     continuations: Worker<Queued>,
     starts: Worker<Queued>,
+    /// Whether there may be any.
+    has_starts: bool,
     stacks: Vec<PooledStack>,
     free: Vec<GRef>,
     ids: std::ops::Range<u64>,
@@ -115,6 +117,7 @@ impl Processor {
                 queue,
                 continuations,
                 starts,
+                has_starts: false,
                 stacks: Vec::with_capacity(STACKS_MAX),
                 free: Vec::with_capacity(GS_MAX),
                 ids: 0..0,
@@ -222,20 +225,24 @@ impl Processor {
         // SAFETY: taken from where it was, so the owner's to look at.
         match unsafe { Run::has_started(g.as_ref().run.get()) } {
             true => self.push(g),
-            // SAFETY: called by the owner.
-            false => unsafe { self.owned() }.starts.push(Queued(g)),
+            false => self.with_starts(|starts| starts.push(Queued(g))),
         }
     }
 
-    /// Owner: takes the newest start.
+    /// Owner: whether there may be a start.
     #[inline]
+    pub(crate) fn has_starts(&self) -> bool {
+        // SAFETY: called by the owner.
+        unsafe { self.owned() }.has_starts
+    }
+
+    /// Owner: takes the newest start.
     pub(crate) fn pop_start(&self) -> Option<GRef> {
         // SAFETY: called by the owner.
-        let starts = &unsafe { self.owned() }.starts;
-        if starts.is_empty() {
-            return None;
-        }
-        starts.pop().map(|Queued(g)| g)
+        let owned = unsafe { self.owned() };
+        let newest = owned.starts.pop().map(|Queued(g)| g);
+        owned.has_starts = newest.is_some();
+        newest
     }
 
     /// Owner: takes the first of the queue.
@@ -250,10 +257,13 @@ impl Processor {
         queue.pop().map(|Queued(g)| g)
     }
 
-    /// Owner: the starts that stolen ones go to.
+    /// Owner: for what is added to the starts.
+    #[inline]
     pub(crate) fn with_starts<R>(&self, f: impl FnOnce(&Worker<Queued>) -> R) -> R {
         // SAFETY: called by the owner; `f` does not come back here.
-        f(&unsafe { self.owned() }.starts)
+        let owned = unsafe { self.owned() };
+        owned.has_starts = true;
+        f(&owned.starts)
     }
 
     /// Owner: the queue that stolen goroutines go to.

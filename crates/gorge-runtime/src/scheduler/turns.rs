@@ -9,6 +9,7 @@ use std::cell::Cell;
 #[derive(Default)]
 pub(super) struct Turns {
     queue: Cell<u8>,
+    homed: Cell<bool>,
     spent: Cell<bool>,
     start: Cell<bool>,
     queued: Cell<bool>,
@@ -21,6 +22,12 @@ impl Turns {
         let turn = self.queue.get();
         self.queue.set(if turn == 2 { 0 } else { turn + 1 });
         turn
+    }
+
+    /// Without starts: whether the machine's queue is first.
+    #[inline]
+    pub(super) fn homed_first(&self) -> bool {
+        toggle(&self.homed)
     }
 
     /// Whether the goroutines that had their time slice come before the global queue.

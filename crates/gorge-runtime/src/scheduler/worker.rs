@@ -150,6 +150,17 @@ impl Machine {
             self.drain_inbox();
         }
         let processor = self.processor();
+        if !processor.has_starts() {
+            return match self.turns.homed_first() {
+                true => self.take_homed().or_else(|| processor.pop()),
+                false => processor.pop().or_else(|| self.take_homed()),
+            };
+        }
+        self.take_queued_or_start()
+    }
+
+    fn take_queued_or_start(&self) -> Option<GRef> {
+        let processor = self.processor();
         let homed = || self.take_homed();
         let (queued, start) = (|| processor.pop(), || processor.pop_start());
         match self.turns.next_queue() {
