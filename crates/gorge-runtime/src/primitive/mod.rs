@@ -9,6 +9,8 @@ mod bias;
 #[cfg(not(gorge_loom))]
 mod biased;
 mod cell;
+#[cfg(not(gorge_loom))]
+pub mod clock;
 #[cfg_attr(gorge_loom, path = "lock_loom.rs")]
 mod lock;
 #[cfg(not(gorge_loom))]
