@@ -7,9 +7,17 @@ mod fan_in;
 mod fan_out;
 mod generate;
 mod map;
+pub mod rate;
+mod resilience;
 mod stage;
 
 pub use fan_in::fan_in;
 pub use fan_out::fan_out;
 pub use generate::generate;
 pub use map::map;
+pub use resilience::{
+    BreakerError, BreakerEvent, BreakerState, Bulkhead, BulkheadError, BulkheadPermit, CallCounts,
+    CircuitBreaker, CircuitBreakerBuilder, Detail, Forced, LogSinkGuard, Rejected, TraceId,
+    TraceOption, TraceResult, Traced, TrackedCall, Window, WithinError, retry, set_log_sink,
+    within,
+};
