@@ -129,11 +129,7 @@ impl Bucket {
         if self.limit.is_inf() || level >= self.pace.span {
             return self.burst as f64;
         }
-        let (whole, rest) = (
-            level.div_euclid(self.pace.interval),
-            level.rem_euclid(self.pace.interval),
-        );
-        whole as f64 + rest as f64 / self.pace.interval as f64
+        level as f64 / self.pace.interval as f64
     }
 
     /// Takes `n`, and says when they are due, in units.
@@ -189,11 +185,11 @@ impl Bucket {
         }
     }
 
-    /// Gives back what was taken and is not used: what is due already only if that is known,
-    /// as it is of one who slept.
-    pub(super) fn give_back(&mut self, when: When, place: &Place) {
+    /// Gives back what was taken and is not used. What is due already counts as used, unless it
+    /// is known not to be, as of one who slept.
+    pub(super) fn give_back(&mut self, when: When, place: &Place, is_unused: bool) {
         let now = self.units(when.nanos());
-        let is_used = place.sleeper.is_none() && place.due < now;
+        let is_used = !is_unused && place.sleeper.is_none() && place.due < now;
         if self.limit.is_inf() || place.n == 0 || is_used {
             return;
         }

@@ -11,7 +11,7 @@
 //! **Who closes what.** Nothing is closed, no goroutine runs. **Cancelled** are waits, by their
 //! context or with their goroutine.
 
-use super::engine::{Engine, Plan, limiter, now};
+use super::engine::{Engine, Plan, limiter};
 use super::pace::Pace;
 use super::{Limit, Refused};
 
@@ -125,7 +125,7 @@ impl LeakyMeter {
             limit,
             capacity,
             pace,
-            empty: pace.units(now()),
+            empty: i128::MIN / 4,
         };
         LeakyMeter {
             engine: Engine::new(plan),

@@ -40,7 +40,8 @@ use std::time::{Duration, Instant};
 ///
 /// # What is guaranteed
 ///
-/// In any time `t`, however chosen, not more than `burst + limit * t` events are admitted.
+/// In any time `t`, however chosen, not more than `burst + limit * t` events are admitted, to
+/// the nanosecond, which is all that the clock tells.
 /// Intervals that are no whole number of nanoseconds are rounded up, by less than a
 /// ten-millionth where events are more than a few nanoseconds apart.
 ///

@@ -25,7 +25,10 @@ use std::time::{Duration, Instant};
 /// What it reserves comes when the slowest of them admits it. Limits may be in several of
 /// them, so that tiers share what is common.
 ///
-/// **What is guaranteed**: what each of the limits guarantees.
+/// **What is guaranteed**: what each of the limits guarantees, of the times at which it admits.
+/// An event that is not asked for with a wait or a reservation, or that no other limit holds
+/// back, takes place at that time; one that is held back comes later, and so may come nearer to
+/// the next one.
 ///
 /// # Examples
 ///
@@ -95,7 +98,7 @@ fn reserve<'a>(
             None => limiter.reserve_n(n),
         };
         if let Some(refused) = reservation.refusal() {
-            give_back(all, t);
+            give_back(all);
             return Err(refused);
         }
         all.push(reservation);
@@ -104,23 +107,14 @@ fn reserve<'a>(
 }
 
 /// Also what is due: nobody acted on it.
-fn give_back(reservations: Vec<Reservation>, t: Option<Instant>) {
-    for reservation in reservations.into_iter().rev() {
-        match t {
-            Some(t) => reservation.cancel_at(t),
-            None => reservation.cancel(),
-        }
-    }
+fn give_back(reservations: Vec<Reservation>) {
+    reservations.into_iter().rev().for_each(Reservation::undo);
 }
 
 /// Makes use of all, if nobody has to wait for any.
-fn commit_now(
-    all: Vec<Reservation>,
-    wait: Option<Duration>,
-    t: Option<Instant>,
-) -> Result<Permit, Refused> {
+fn commit_now(all: Vec<Reservation>, wait: Option<Duration>) -> Result<Permit, Refused> {
     if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
-        give_back(all, t);
+        give_back(all);
         return Err(Refused::TooSoon { wait });
     }
     let mut permits = all.into_iter().map(Reservation::commit);
@@ -146,13 +140,13 @@ impl RateLimiter for MultiLimiter {
     fn try_acquire(&self, n: usize) -> Result<Permit, Refused> {
         let all = reserve(self.limiters.iter(), None, n)?;
         let wait = all.iter().map(Reservation::delay).max();
-        commit_now(all, wait, None)
+        commit_now(all, wait)
     }
 
     fn try_acquire_at(&self, t: Instant, n: usize) -> Result<Permit, Refused> {
         let all = reserve(self.limiters.iter(), Some(t), n)?;
         let wait = all.iter().map(|it| it.delay_from(t)).max();
-        commit_now(all, wait, Some(t))
+        commit_now(all, wait)
     }
 
     fn reserve_n(&self, n: usize) -> Reservation {
@@ -204,7 +198,10 @@ impl Claim for All {
     }
 
     fn cancel(&mut self, t: Option<Instant>) {
-        give_back(std::mem::take(&mut self.all), t);
+        let t = t.unwrap_or_else(time::now);
+        if self.due().is_some_and(|due| due >= t) {
+            give_back(std::mem::take(&mut self.all));
+        }
     }
 
     fn commit(&mut self) -> Permit {
@@ -223,7 +220,7 @@ impl Claim for All {
             match last.wait(context) {
                 Ok(permit) => self.permit = std::mem::take(&mut self.permit).and(permit),
                 Err(error) => {
-                    give_back(std::mem::take(&mut self.all), None);
+                    give_back(std::mem::take(&mut self.all));
                     return Err(error);
                 }
             }

@@ -1,6 +1,6 @@
 //! Reservations: admission at a time to come, held and perhaps given back.
 
-use super::bucket::When;
+use super::bucket::{Place, When};
 use super::shared::Shared;
 use super::{Permit, Refused, WaitError, sleep};
 use gorge_channel::context::Context;
@@ -235,12 +235,35 @@ impl Reservation {
         self.give_back(when);
     }
 
+    /// Gives back what it took, also if its time has passed, since nobody acted on it.
+    pub(super) fn undo(mut self) {
+        match std::mem::replace(&mut self.kind, Kind::Over) {
+            Kind::Place { shared, id, due } => {
+                let mut bucket = shared.lock();
+                let place = bucket.leave(id).unwrap_or(Place {
+                    id,
+                    n: self.n,
+                    due: bucket.units(due),
+                    sleeper: None,
+                });
+                bucket.give_back(When::Now(clock::nanos()), &place, true);
+                let calls = bucket.callers(false);
+                bucket.release(calls);
+            }
+            Kind::Claim(mut claim) => {
+                let due = claim.due();
+                claim.cancel(due);
+            }
+            Kind::Refused(_) | Kind::Over => {}
+        }
+    }
+
     fn give_back(&mut self, when: When) {
         match std::mem::replace(&mut self.kind, Kind::Over) {
             Kind::Place { shared, id, .. } => {
                 let mut bucket = shared.lock();
                 if let Some(place) = bucket.leave(id) {
-                    bucket.give_back(when, &place);
+                    bucket.give_back(when, &place, false);
                 }
                 let calls = bucket.callers(false);
                 bucket.release(calls);

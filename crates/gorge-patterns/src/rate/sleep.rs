@@ -167,7 +167,7 @@ fn sleep(context: &Context, called: &Receiver<()>, until: Option<u64>) {
 
 fn give_up(mut bucket: Locked<'_>, id: u64) {
     if let Some(place) = bucket.leave(id) {
-        bucket.give_back(When::Now(now()), &place);
+        bucket.give_back(When::Now(now()), &place, true);
     }
     let calls = bucket.callers(false);
     bucket.release(calls);
