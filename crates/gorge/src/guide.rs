@@ -14,6 +14,14 @@ mod locks {
     #![doc = include_str!("../../../docs/locks.md")]
 }
 
+mod rate_limits {
+    #![doc = include_str!("../../../docs/rate-limits.md")]
+}
+
+mod resilience {
+    #![doc = include_str!("../../../docs/resilience.md")]
+}
+
 mod simulation {
     #![doc = include_str!("../../../docs/simulation.md")]
 }

@@ -25,10 +25,9 @@ use std::time::{Duration, Instant};
 /// What it reserves comes when the slowest of them admits it. Limits may be in several of
 /// them, so that tiers share what is common.
 ///
-/// **What is guaranteed**: what each of the limits guarantees, of the times at which it admits.
-/// An event that is not asked for with a wait or a reservation, or that no other limit holds
-/// back, takes place at that time; one that is held back comes later, and so may come nearer to
-/// the next one.
+/// **What is guaranteed**: what each of the limits guarantees, of the times at which that one
+/// admits. An event that waits for another limit takes place later, and so may come nearer to
+/// the next one than this limit alone would let it. With `try_acquire` no event does.
 ///
 /// # Examples
 ///

@@ -37,10 +37,10 @@ pub trait Claim: Send + Sync {
             if wait.is_zero() {
                 return Ok(());
             }
-            if let (Some(deadline), None) = (context.deadline(), context.err()) {
-                if due.is_none_or(|due| due > deadline) {
-                    return Err(WaitError::WouldExceedDeadline { wait });
-                }
+            if let (Some(deadline), None) = (context.deadline(), context.err())
+                && due.is_none_or(|due| due > deadline)
+            {
+                return Err(WaitError::WouldExceedDeadline { wait });
             }
             let slept = context.sleep(wait);
             // Whose time has come is admitted, even if the context is done as well.

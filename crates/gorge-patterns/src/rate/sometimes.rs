@@ -82,7 +82,7 @@ impl Sometimes {
         let mut past = self.past.lock();
         let is_it = past.calls == 0
             || past.calls < self.first
-            || (self.every > 0 && past.calls % self.every == 0)
+            || (self.every > 0 && past.calls.is_multiple_of(self.every))
             || self.interval.is_some_and(|interval| {
                 u128::from(clock::nanos().saturating_sub(past.last_run)) >= interval.as_nanos()
             });

@@ -223,6 +223,7 @@ fn a_reservation_can_be_waited_for() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "threads are what this is about")]
 fn threads_outside_of_a_runtime_wait_too() {
     let limiter = Limiter::new(1000.0, 1);
     let threads: Vec<_> = (0..4)

@@ -5,6 +5,7 @@ use super::{BreakerEvent, CircuitBreaker};
 use std::fmt;
 use std::time::Duration;
 
+pub(super) type Rule = Box<dyn Fn(&CallCounts) -> bool + Send + Sync>;
 pub(super) type OnChange = Box<dyn Fn(&BreakerEvent) + Send + Sync>;
 
 pub(super) struct Settings {
@@ -14,7 +15,7 @@ pub(super) struct Settings {
     pub(super) consecutive: Option<usize>,
     pub(super) failure_rate: Option<f64>,
     pub(super) slow_rate: Option<(Duration, f64)>,
-    pub(super) rule: Option<Box<dyn Fn(&CallCounts) -> bool + Send + Sync>>,
+    pub(super) rule: Option<Rule>,
     pub(super) open_for: Duration,
     pub(super) half_open: usize,
     pub(super) on_change: Option<OnChange>,
