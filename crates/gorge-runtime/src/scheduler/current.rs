@@ -8,6 +8,7 @@
 
 use super::{Machine, Shared};
 use crate::goroutine::GRef;
+use crate::primitive::clock;
 use crate::report::report;
 use std::cell::Cell;
 use std::ptr::{from_ref, null};
@@ -87,4 +88,6 @@ impl Drop for AbortOnUnwind {
 #[inline(never)]
 fn set(machine: *const Machine) {
     MACHINE.set(machine);
+    // What the thread knows of the time is another runtime's.
+    clock::forget();
 }

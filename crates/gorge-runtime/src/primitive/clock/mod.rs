@@ -31,13 +31,25 @@ fn origin() -> Instant {
 /// steadily, and a millisecond at the worst.
 #[inline(never)]
 pub fn nanos() -> u64 {
-    let machine = crate::scheduler::current::machine();
-    if let Some(virtual_now) = machine.and_then(|it| it.shared().clock.virtual_instant()) {
-        return nanos_of(virtual_now);
-    }
     #[cfg(target_arch = "x86_64")]
     return ticks::nanos();
     #[cfg(not(target_arch = "x86_64"))]
+    virtual_nanos().unwrap_or_else(real_nanos)
+}
+
+/// The thread begins, or ends, to be a machine of some runtime, whose clock may be another one.
+pub(crate) fn forget() {
+    #[cfg(target_arch = "x86_64")]
+    ticks::forget();
+}
+
+/// The time of the caller's runtime, if that has a clock of its own.
+fn virtual_nanos() -> Option<u64> {
+    let machine = crate::scheduler::current::machine()?;
+    machine.shared().clock.virtual_instant().map(nanos_of)
+}
+
+fn real_nanos() -> u64 {
     nanos_of(time::real_now())
 }
 

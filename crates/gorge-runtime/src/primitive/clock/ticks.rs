@@ -11,7 +11,7 @@
 //! differs, a virtual machine is moved), the error is a millisecond at most. If an anchor turns
 //! out to have predicted wrongly, the counter is not used any more.
 
-use super::{nanos_of, time};
+use super::{real_nanos, virtual_nanos};
 use crate::primitive::atomic::{AtomicBool, Ordering};
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -27,6 +27,14 @@ struct Anchor {
     good_for: u64,
 }
 
+/// An anchor, in parts: a reading takes only what it needs.
+struct Kept {
+    ticks: Cell<u64>,
+    nanos: Cell<u64>,
+    tick: Cell<u64>,
+    good_for: Cell<u64>,
+}
+
 const FRACTION: u32 = 32;
 /// How long an anchor is good, in nanoseconds.
 const GOOD_FOR: u64 = 1_000_000;
@@ -36,18 +44,44 @@ const BASELINE: u64 = 10_000_000;
 const AT_ONCE: u64 = 2_000;
 
 thread_local! {
-    static ANCHOR: Cell<Anchor> =
-        const { Cell::new(Anchor { ticks: 0, nanos: 0, tick: 0, good_for: 0 }) };
+    /// A thread whose goroutines have a virtual clock never has one.
+    static ANCHOR: Kept = const {
+        let [ticks, nanos, tick, good_for] = [const { Cell::new(0) }; 4];
+        Kept { ticks, nanos, tick, good_for }
+    };
 }
 
 #[inline(always)]
 pub(super) fn nanos() -> u64 {
-    let anchor = ANCHOR.get();
-    let age = counter().wrapping_sub(anchor.ticks);
-    if age < anchor.good_for {
-        return anchor.nanos + ((age * anchor.tick) >> FRACTION);
+    ANCHOR.with(|anchor| {
+        let age = counter().wrapping_sub(anchor.ticks.get());
+        if age < anchor.good_for.get() {
+            return anchor.nanos.get() + ((age * anchor.tick.get()) >> FRACTION);
+        }
+        virtual_nanos().unwrap_or_else(|| renew(anchor))
+    })
+}
+
+pub(super) fn forget() {
+    ANCHOR.with(|anchor| anchor.good_for.set(0));
+}
+
+impl Kept {
+    fn get(&self) -> Anchor {
+        Anchor {
+            ticks: self.ticks.get(),
+            nanos: self.nanos.get(),
+            tick: self.tick.get(),
+            good_for: self.good_for.get(),
+        }
     }
-    renew(anchor)
+
+    fn set(&self, anchor: Anchor) {
+        self.ticks.set(anchor.ticks);
+        self.nanos.set(anchor.nanos);
+        self.tick.set(anchor.tick);
+        self.good_for.set(anchor.good_for);
+    }
 }
 
 #[allow(unused_unsafe, reason = "newer compilers have it safe")]
@@ -60,13 +94,14 @@ fn counter() -> u64 {
 /// Reads the clock, and takes a new anchor if that is possible.
 #[cold]
 #[inline(never)]
-fn renew(old: Anchor) -> u64 {
+fn renew(kept: &Kept) -> u64 {
     /// The first reading of the process: ticks and nanoseconds.
     static FIRST: OnceLock<(u64, u64)> = OnceLock::new();
     static IS_UNSTEADY: AtomicBool = AtomicBool::new(false);
 
+    let old = kept.get();
     let ticks = counter();
-    let nanos = nanos_of(time::real_now());
+    let nanos = real_nanos();
     let took = counter().wrapping_sub(ticks);
     // Relaxed: who does not see it yet makes an error that is allowed.
     if took > AT_ONCE || IS_UNSTEADY.load(Ordering::Relaxed) || !is_invariant() {
@@ -74,7 +109,7 @@ fn renew(old: Anchor) -> u64 {
     }
     if old.good_for != 0 && !old.predicts(ticks, nanos) {
         IS_UNSTEADY.store(true, Ordering::Relaxed);
-        ANCHOR.set(Anchor { good_for: 0, ..old });
+        kept.good_for.set(0);
         return nanos;
     }
     let (first_ticks, first_nanos) = *FIRST.get_or_init(|| (ticks, nanos));
@@ -87,7 +122,7 @@ fn renew(old: Anchor) -> u64 {
     // A counter between 62 MHz and 32 GHz, so that nothing below overflows.
     if let Ok(tick @ 0x0800_0000..=0x0010_0000_0000) = u64::try_from(tick) {
         let good_for = (GOOD_FOR << FRACTION) / tick;
-        ANCHOR.set(Anchor {
+        kept.set(Anchor {
             ticks,
             nanos,
             tick,
