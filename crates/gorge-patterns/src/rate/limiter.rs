@@ -59,7 +59,8 @@ use std::time::{Duration, Instant};
 /// and the guarantee holds from that moment on. The others ask the runtime's clock, which in
 /// a simulation is the virtual one, and never go back.
 ///
-/// [`allow`](Limiter::allow) takes one atomic instruction and a look at the clock.
+/// [`allow`](Limiter::allow) takes one atomic instruction and a look at the clock; or a lock, where
+/// it takes more than nine hours to fill the bucket, or the limit is zero.
 ///
 /// # Examples
 ///

@@ -314,8 +314,8 @@ impl fmt::Debug for CircuitBreaker {
 
 /// A call that a [`CircuitBreaker`] let in. Say how it ended.
 ///
-/// One that is dropped without counts neither as success nor as failure, and lets somebody else
-/// try in its place.
+/// One that is dropped without, even by a panic, counts neither as success nor as failure, and
+/// lets somebody else try in its place: only its owner knows whose fault that was.
 ///
 /// # Examples
 ///
