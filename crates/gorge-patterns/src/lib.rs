@@ -6,6 +6,7 @@
 mod fan_in;
 mod fan_out;
 mod generate;
+mod groups;
 mod map;
 pub mod rate;
 mod resilience;
@@ -14,6 +15,7 @@ mod stage;
 pub use fan_in::fan_in;
 pub use fan_out::fan_out;
 pub use generate::generate;
+pub use groups::*;
 pub use map::map;
 pub use resilience::{
     BreakerError, BreakerEvent, BreakerState, Bulkhead, BulkheadError, BulkheadPermit, CallCounts,
