@@ -10,6 +10,7 @@ mod groups;
 mod map;
 pub mod rate;
 mod resilience;
+mod sharing;
 mod stage;
 
 pub use fan_in::fan_in;
@@ -23,3 +24,4 @@ pub use resilience::{
     TraceOption, TraceResult, Traced, TrackedCall, Window, WithinError, retry, set_log_sink,
     within,
 };
+pub use sharing::*;

@@ -20,31 +20,19 @@ use super::caught::{CaughtPanic, catch};
 use gorge_channel::context::{CancelGuard, Context, ContextError};
 use gorge_channel::{Receiver, Sender, select_biased, unbounded};
 use gorge_runtime::{JoinHandle, go};
-use std::fmt;
 use std::mem;
 use thiserror::Error;
 
 /// Why a race was not won.
-#[derive(Error)]
+#[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RaceError<E> {
     /// Too many tries failed. These are their errors, in the order in which they came.
-    #[error("not enough tries succeeded: {} failed{}", .0.len(), LastOf(.0))]
+    #[error("not enough tries succeeded: {} failed", .0.len())]
     Failed(Vec<E>),
     /// The context was done before it was decided.
     #[error("the race was not decided before the end: {0}")]
     Cancelled(ContextError),
-}
-
-/// The last error, in brackets.
-struct LastOf<'a, E>(&'a [E]);
-
-impl<E: fmt::Display> fmt::Display for LastOf<'_, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .last()
-            .map_or(Ok(()), |error| write!(f, " (the last one: {error})"))
-    }
 }
 
 impl<E> RaceError<E> {
@@ -54,12 +42,6 @@ impl<E> RaceError<E> {
             RaceError::Failed(errors) => errors,
             RaceError::Cancelled(_) => &[],
         }
-    }
-}
-
-impl<E: fmt::Display> fmt::Debug for RaceError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RaceError({self})")
     }
 }
 
@@ -208,16 +190,16 @@ impl<T: Send + 'static, E: Send + 'static> Race<T, E> {
         F: FnOnce(&Context) -> Result<T, E> + Send + 'static,
     {
         let context = self.context.clone();
-        let mut reporter = Reporter {
+        let reporter = Reporter {
             report: self.report.clone(),
             place: self.goroutines.len(),
             end: End::Gone,
         };
         self.goroutines.push(go(move || {
-            reporter.end = match catch(|| f(&context)) {
+            reporter.report(match catch(|| f(&context)) {
                 Ok(returned) => End::Returned(returned),
                 Err(panic) => End::Panicked(panic),
-            };
+            });
         }));
         self.running += 1;
     }
@@ -256,6 +238,12 @@ struct Reporter<T, E> {
     report: Sender<(usize, End<T, E>)>,
     place: usize,
     end: End<T, E>,
+}
+
+impl<T, E> Reporter<T, E> {
+    fn report(mut self, end: End<T, E>) {
+        self.end = end;
+    }
 }
 
 impl<T, E> Drop for Reporter<T, E> {
