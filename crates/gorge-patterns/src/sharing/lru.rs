@@ -41,6 +41,10 @@ impl<K: Hash + Eq + Clone, V> Lru<K, V> {
         self.entries.len()
     }
 
+    pub(super) fn has(&self, key: &K) -> bool {
+        self.entries.contains_key(key)
+    }
+
     fn stamp(&self) -> u64 {
         // Relaxed: the order of looks at the same time does not matter.
         self.clock.fetch_add(1, Ordering::Relaxed)

@@ -22,8 +22,10 @@
 //! ends it: subscribers read what they have, and see the end. A subscriber leaves when it is
 //! dropped. **Cancelled** by the contexts that are given to sends and receives.
 //!
-//! * `ring`: values, places, who waits; `subscriber`: one reader.
+//! * `chunk`: values that are read without a lock; `ring`: which of them are there, and who
+//!   waits; `waiting`: how those are woken; `subscriber`: one reader.
 
+mod chunk;
 mod ring;
 mod subscriber;
 mod waiting;

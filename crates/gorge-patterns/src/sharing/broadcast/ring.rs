@@ -1,15 +1,16 @@
-//! The ring of values that all subscribers of a broadcast read.
+//! The values that all subscribers of a broadcast read, and who waits for more.
 //!
-//! Values are numbered from zero on. The ring has those from `first` on; a subscriber
-//! knows the number of the one that it reads next. A value counts how many blocking
-//! subscribers have not read it: while that is not zero, it is not overwritten.
+//! Values are numbered from zero on. Those from `first` to `end` are there, in chunks; a
+//! subscriber knows the number of the one that it reads next. For blocking subscribers each
+//! value counts how many of them have not read it: while that is not zero, it stays.
 //!
 //! The lost wake-up to fear: a reader finds nothing and goes to sleep, while a sender adds a
 //! value and sees nobody waiting. A reader adds itself to those who wait in the same section
 //! in which it found nothing; a sender takes all who wait out in the section in which it
-//! adds the value, and wakes them after it.
+//! adds the value, and has them woken after it.
 
-use super::waiting::{self, Bell, Waiting};
+use super::chunk::{self, Chunk};
+use super::waiting::{self, Bell, Waiting, Woken};
 use super::{BroadcastStats, OnLag};
 use gorge_channel::context::Context;
 use gorge_channel::{bounded, select};
@@ -20,37 +21,36 @@ use std::mem;
 use std::sync::Arc;
 
 pub(super) struct Ring<T> {
-    capacity: usize,
+    capacity: u64,
     state: Mutex<State<T>>,
-    /// The number of the oldest value in the ring, to be read without the lock.
+    /// The number of the oldest value, to be read without the lock.
     first: AtomicU64,
 }
 
 pub(super) struct State<T> {
-    slots: VecDeque<Slot<T>>,
-    /// The number of the first slot's value.
+    chunks: VecDeque<Arc<Chunk<T>>>,
     first: u64,
+    end: u64,
     /// How many subscribers block senders.
     blocking: usize,
+    /// From `first` to `end`, if there is a blocking subscriber: how many of them are to
+    /// read the value.
+    owed: VecDeque<usize>,
     /// The queues of those who keep the oldest values.
     hoards: Vec<Hoard<T>>,
     readers: Vec<Waiting>,
-    /// Its memory is used again.
-    woken: Vec<Waiting>,
     senders: Vec<Waiting>,
     numbers: u64,
-    pub(super) closed: bool,
+    closed: bool,
     pub(super) stats: BroadcastStats,
 }
 
-struct Slot<T> {
-    value: Arc<T>,
-    owed: usize,
-}
+/// A value in a queue of one's own: the chunk it is in, and its number.
+pub(super) type Hoarded<T> = (Arc<Chunk<T>>, u64);
 
 struct Hoard<T> {
     number: u64,
-    values: VecDeque<Arc<T>>,
+    values: VecDeque<Hoarded<T>>,
     dropped: u64,
 }
 
@@ -62,9 +62,8 @@ pub(super) enum Sent<T> {
 }
 
 /// What a reader finds.
-pub(super) enum Look {
-    /// It has values now.
-    Values,
+pub(super) enum Look<V> {
+    Found(V),
     Nothing,
     /// So many values are lost.
     Lost(u64),
@@ -75,14 +74,15 @@ pub(super) enum Look {
 impl<T> Ring<T> {
     pub(super) fn new(capacity: usize) -> Ring<T> {
         Ring {
-            capacity,
+            capacity: capacity as u64,
             state: Mutex::new(State {
-                slots: VecDeque::new(),
+                chunks: VecDeque::new(),
                 first: 0,
+                end: 0,
                 blocking: 0,
+                owed: VecDeque::new(),
                 hoards: Vec::new(),
                 readers: Vec::new(),
-                woken: Vec::new(),
                 senders: Vec::new(),
                 numbers: 0,
                 closed: false,
@@ -97,84 +97,26 @@ impl<T> Ring<T> {
     }
 
     /// The number of the oldest value that there is. It may be newer by now.
+    #[inline]
     pub(super) fn first(&self) -> u64 {
-        // Relaxed: a reader that must not miss an overtaking was told of it by a lock.
+        // Relaxed: a reader that looks too early reads a value that was there a moment ago.
         self.first.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn send(&self, value: T) -> Sent<T> {
-        let mut state = self.lock();
-        if state.closed {
-            drop(state);
-            return Sent::Closed(value);
-        }
-        let is_full = state.slots.len() == self.capacity;
-        if is_full && state.slots.front().is_some_and(|slot| slot.owed > 0) {
-            drop(state);
-            return Sent::Full(value);
-        }
-        let mut overwritten = None;
-        if is_full {
-            overwritten = state.slots.pop_front();
-            state.first += 1;
-            self.first.store(state.first, Ordering::Relaxed);
-        }
-        let (value, owed) = (Arc::new(value), state.blocking);
-        for hoard in &mut state.hoards {
-            hoard.add(&value, self.capacity);
-        }
-        state.slots.push_back(Slot { value, owed });
-        state.stats.sent += 1;
-        let subscribers = state.stats.subscribers;
-        self.wake_readers(state);
-        drop(overwritten);
-        Sent::Done(subscribers)
-    }
-
-    /// Wakes all readers that wait, without the lock.
-    fn wake_readers(&self, mut state: MutexGuard<'_, State<T>>) {
-        if state.readers.is_empty() {
-            return;
-        }
-        let spare = mem::take(&mut state.woken);
-        let mut woken = mem::replace(&mut state.readers, spare);
-        drop(state);
-        woken.drain(..).for_each(|waiting| waiting.bell.ring());
-        let mut state = self.lock();
-        if state.woken.capacity() < woken.capacity() {
-            mem::swap(&mut state.woken, &mut woken);
-        }
-        drop(state);
-    }
-
-    pub(super) fn close(&self) -> bool {
-        let mut state = self.lock();
-        let closes = !mem::replace(&mut state.closed, true);
-        let mut woken = mem::take(&mut state.readers);
-        woken.append(&mut state.senders);
-        drop(state);
-        woken.iter().for_each(|waiting| waiting.bell.ring());
-        closes
     }
 
     pub(super) fn stats(&self) -> BroadcastStats {
         self.lock().stats
     }
 
-    /// Waits until a value may be overwritten, the ring is closed, or the context is done.
+    /// Waits until a value may go, the ring is closed, or the context is done.
     pub(super) fn wait_for_room(&self, ctx: Option<&Context>) {
         let (bell, rings) = bounded(1);
         let mut state = self.lock();
-        let front = state.slots.front();
-        if state.closed || front.is_none_or(|slot| slot.owed == 0) {
+        if state.closed || !state.is_blocked(self.capacity) {
             return;
         }
-        state.numbers += 1;
-        let number = state.numbers;
-        state.senders.push(Waiting {
-            number,
-            bell: Bell::Channel(bell),
-        });
+        let number = state.next_number();
+        let bell = Bell::Channel(bell);
+        state.senders.push(Waiting { number, bell });
         drop(state);
         let _leaving = Leaving { ring: self, number };
         match ctx {
@@ -189,24 +131,22 @@ impl<T> Ring<T> {
     /// A new subscriber: its number, and the number of the value that it reads first.
     pub(super) fn enter(&self, on_lag: OnLag, replay: usize) -> (u64, u64) {
         let mut state = self.lock();
-        state.numbers += 1;
         state.stats.subscribers += 1;
-        let number = state.numbers;
-        let skipped = state.slots.len().saturating_sub(replay);
-        let next = state.first + skipped as u64;
+        let number = state.next_number();
+        let next = state.end - (state.end - state.first).min(replay as u64);
         match on_lag {
             OnLag::Block => {
                 state.blocking += 1;
-                state
-                    .slots
-                    .range_mut(skipped..)
-                    .for_each(|slot| slot.owed += 1);
+                let values = (state.end - state.first) as usize;
+                state.owed.resize(values, 0);
+                let replayed = (next - state.first) as usize;
+                state.owed.range_mut(replayed..).for_each(|owed| *owed += 1);
             }
             OnLag::DropNewest => {
-                let values = state
-                    .slots
-                    .range(skipped..)
-                    .map(|slot| Arc::clone(&slot.value));
+                let values = (next..state.end).filter_map(|number| {
+                    let chunk = state.chunk_of(number)?;
+                    Some((Arc::clone(chunk), number))
+                });
                 let values = values.collect();
                 state.hoards.push(Hoard {
                     number,
@@ -224,20 +164,15 @@ impl<T> Ring<T> {
         let mut state = self.lock();
         state.stats.subscribers -= 1;
         let waiting = waiting::remove(&mut state.readers, number);
-        let hoard = match on_lag {
-            OnLag::DropNewest => {
-                let at = state.hoards.iter().position(|hoard| hoard.number == number);
-                at.map(|at| state.hoards.swap_remove(at))
-            }
+        let at = match on_lag {
+            OnLag::DropNewest => state.hoards.iter().position(|hoard| hoard.number == number),
             _ => None,
         };
+        let hoard = at.map(|at| state.hoards.swap_remove(at));
         if on_lag == OnLag::Block {
             state.blocking -= 1;
-            let read = next.saturating_sub(state.first) as usize;
-            state
-                .slots
-                .range_mut(read..)
-                .for_each(|slot| slot.owed -= 1);
+            let read = (next - state.first) as usize;
+            state.owed.range_mut(read..).for_each(|owed| *owed -= 1);
             wake_senders(state);
         } else {
             drop(state);
@@ -252,60 +187,134 @@ impl<T> Ring<T> {
         drop(state);
         drop(waiting);
     }
+
+    pub(super) fn close(&self) -> bool {
+        let mut state = self.lock();
+        let closes = !mem::replace(&mut state.closed, true);
+        let readers = Woken(mem::take(&mut state.readers));
+        wake_senders(state);
+        drop(readers);
+        closes
+    }
+}
+
+impl<T: Send + Sync> Ring<T> {
+    pub(super) fn send(&self, value: T) -> Sent<T> {
+        let mut state = self.lock();
+        if state.closed {
+            drop(state);
+            return Sent::Closed(value);
+        }
+        if state.is_blocked(self.capacity) {
+            drop(state);
+            return Sent::Full(value);
+        }
+        let gone = state.make_room(self.capacity);
+        self.first.store(state.first, Ordering::Relaxed);
+        state.add(value, self.capacity);
+        let subscribers = state.stats.subscribers;
+        let woken = Woken(mem::take(&mut state.readers));
+        drop(state);
+        woken.wake();
+        // Values are code of others.
+        drop(gone);
+        Sent::Done(subscribers)
+    }
 }
 
 impl<T> State<T> {
-    /// Takes up to `most` values for a reader of the shared ring, from its place on.
-    pub(super) fn read(&mut self, next: u64, most: usize, into: &mut VecDeque<Arc<T>>) -> Look {
+    fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    /// Whether the oldest value has to stay, and there is no room for another one.
+    fn is_blocked(&self, capacity: u64) -> bool {
+        let is_full = self.end - self.first == capacity;
+        is_full && self.blocking > 0 && self.owed.front().is_some_and(|owed| *owed > 0)
+    }
+
+    /// Lets the oldest value go if there is no room. Returns a chunk that went with it.
+    #[must_use = "drop it without the lock"]
+    fn make_room(&mut self, capacity: u64) -> Option<Arc<Chunk<T>>> {
+        if self.end - self.first < capacity {
+            return None;
+        }
+        self.first += 1;
+        self.owed.pop_front();
+        let is_over = self.chunks.front()?.end() == self.first;
+        if is_over {
+            self.chunks.pop_front()
+        } else {
+            None
+        }
+    }
+
+    fn add(&mut self, value: T, capacity: u64) {
+        let number = self.end;
+        if self.chunks.back().is_none_or(|chunk| chunk.end() == number) {
+            let length = chunk::length(capacity as usize);
+            self.chunks.push_back(Arc::new(Chunk::new(number, length)));
+        }
+        if let Some(chunk) = self.chunks.back() {
+            chunk.set(number, value);
+            for hoard in &mut self.hoards {
+                if (hoard.values.len() as u64) < capacity {
+                    hoard.values.push_back((Arc::clone(chunk), number));
+                } else {
+                    hoard.dropped += 1;
+                }
+            }
+        }
+        self.end += 1;
+        if self.blocking > 0 {
+            self.owed.push_back(self.blocking);
+        } else {
+            self.owed.clear();
+        }
+        self.stats.sent += 1;
+    }
+
+    /// The chunk of a value that is there.
+    fn chunk_of(&self, number: u64) -> Option<&Arc<Chunk<T>>> {
+        let at = self.chunks.partition_point(|chunk| chunk.end() <= number);
+        self.chunks.get(at)
+    }
+
+    /// The chunk of the value that a reader of the shared ones is to read next.
+    pub(super) fn look(&self, next: u64) -> Look<Arc<Chunk<T>>> {
         if next < self.first {
             return Look::Lost(self.first - next);
         }
-        let at = (next - self.first) as usize;
-        let until = self.slots.len().min(at + most);
-        if at == until {
-            return self.nothing();
+        match self.chunk_of(next) {
+            Some(chunk) if next < self.end => Look::Found(Arc::clone(chunk)),
+            _ => self.nothing(),
         }
-        into.extend(
-            self.slots
-                .range(at..until)
-                .map(|slot| Arc::clone(&slot.value)),
-        );
-        Look::Values
     }
 
-    /// The reader for which senders wait has read the value `next`. True if the first value
-    /// may be overwritten now, so that senders are to be woken.
-    pub(super) fn has_read(&mut self, next: u64) -> bool {
+    /// A reader for which senders wait reads the value `next`. True if the first value may
+    /// go now, so that senders are to be woken.
+    pub(super) fn read_owed(&mut self, next: u64) -> bool {
         let at = (next - self.first) as usize;
-        let slot = &mut self.slots[at];
-        slot.owed -= 1;
-        at == 0 && slot.owed == 0 && !self.senders.is_empty()
+        self.owed[at] -= 1;
+        at == 0 && self.owed[0] == 0 && !self.senders.is_empty()
     }
 
-    /// Takes a value out of the queue of a reader that has one; and how many it has lost.
-    pub(super) fn take_hoarded(&mut self, number: u64) -> (Option<Arc<T>>, u64) {
+    /// Takes a value out of the queue of a reader that has one, and tells how many it has
+    /// lost.
+    pub(super) fn take_hoarded(&mut self, number: u64) -> (Look<Hoarded<T>>, u64) {
         let hoard = self.hoards.iter_mut().find(|hoard| hoard.number == number);
         let hoard = hoard.expect("it is there as long as its subscriber");
-        (hoard.values.pop_front(), mem::take(&mut hoard.dropped))
+        let dropped = mem::take(&mut hoard.dropped);
+        let value = hoard.values.pop_front();
+        (value.map_or_else(|| self.nothing(), Look::Found), dropped)
     }
 
-    pub(super) fn nothing(&self) -> Look {
+    fn nothing<V>(&self) -> Look<V> {
         match self.closed {
             true => Look::Closed,
             false => Look::Nothing,
         }
-    }
-
-    /// Whether a reader whose place is `next` would find anything.
-    pub(super) fn has_news(&self, number: u64, on_lag: OnLag, next: u64) -> bool {
-        let has_value = match on_lag {
-            OnLag::DropNewest => {
-                let hoard = self.hoards.iter().find(|hoard| hoard.number == number);
-                hoard.is_some_and(|hoard| !hoard.values.is_empty())
-            }
-            _ => next < self.first + self.slots.len() as u64,
-        };
-        has_value || self.closed
     }
 
     /// A reader that found nothing will wait. It may be on the list already, if the bell rang
@@ -318,21 +327,11 @@ impl<T> State<T> {
     }
 }
 
-impl<T> Hoard<T> {
-    fn add(&mut self, value: &Arc<T>, capacity: usize) {
-        if self.values.len() < capacity {
-            self.values.push_back(Arc::clone(value));
-        } else {
-            self.dropped += 1;
-        }
-    }
-}
-
 /// Wakes all senders that wait, without the lock.
 pub(super) fn wake_senders<T>(mut state: MutexGuard<'_, State<T>>) {
-    let woken = mem::take(&mut state.senders);
+    let woken = Woken(mem::take(&mut state.senders));
     drop(state);
-    woken.iter().for_each(|waiting| waiting.bell.ring());
+    drop(woken);
 }
 
 /// A sender that waits for room; takes itself off the list.

@@ -1,22 +1,19 @@
 //! One reader of a broadcast.
 //!
-//! A reader that may lose values takes several out of the ring at once, so that it locks
-//! that once for all of them. They count as unread until it hands them out: one that has
-//! left the ring meanwhile is lost, as if it had not been taken.
+//! A reader has the chunk in hand that its next value is likely to be in, and reads there
+//! without a lock, as long as it has not been overtaken. The lock is taken once per chunk,
+//! and to go to sleep.
 
-use super::ring::{Look, Ring, wake_senders};
+use super::chunk::Chunk;
+use super::ring::{Look, Ring, State, wake_senders};
 use super::waiting::Bell;
 use super::{Core, OnLag};
 use gorge_channel::context::Context;
 use gorge_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError, bounded, select};
 use gorge_runtime::{goroutine, time};
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// How many values a reader takes at once.
-const BATCH: usize = 32;
 
 /// Gets the values of a [`Broadcast`](super::Broadcast). Dropping it unsubscribes.
 pub struct Subscriber<T> {
@@ -25,8 +22,8 @@ pub struct Subscriber<T> {
     on_lag: OnLag,
     /// The number of the value that is read next.
     next: u64,
-    /// Values from `next` on.
-    taken: VecDeque<Arc<T>>,
+    /// Where the value that was read last is, and the next one may be.
+    chunk: Option<Arc<Chunk<T>>>,
     received: u64,
     dropped: u64,
     cut_off: bool,
@@ -52,7 +49,7 @@ impl<T: Send + Sync> Subscriber<T> {
             number,
             on_lag,
             next,
-            taken: VecDeque::new(),
+            chunk: None,
             received: 0,
             dropped: 0,
             cut_off: false,
@@ -89,12 +86,9 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
     /// Delivers a cancel of the calling goroutine while it waits; no value is lost.
     #[inline]
     pub fn recv(&mut self) -> Result<T, RecvError> {
-        loop {
-            match self.try_next() {
-                Ok(value) => return Ok(value),
-                Err(TryRecvError::Disconnected) => return Err(RecvError),
-                Err(TryRecvError::Empty) => drop(self.wait(&Patience::Endless)),
-            }
+        match self.next_here() {
+            Some(value) => Ok(value),
+            None => self.receive(&Patience::Endless).map_err(|_| RecvError),
         }
     }
 
@@ -104,7 +98,11 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
     ///
     /// If it is not, or as for [`recv`](Subscriber::recv).
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        self.try_next()
+        match self.look(None) {
+            Look::Found(value) => Ok(value),
+            Look::Closed => Err(TryRecvError::Disconnected),
+            Look::Nothing | Look::Lost(_) => Err(TryRecvError::Empty),
+        }
     }
 
     /// Waits for the next value, for `timeout` at most.
@@ -117,7 +115,7 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
     ///
     /// As for [`recv`](Subscriber::recv).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError> {
-        self.recv_as(&Patience::Until(time::deadline(timeout)))
+        self.receive(&Patience::Until(time::deadline(timeout)))
     }
 
     /// Waits for the next value until the context is done.
@@ -131,24 +129,7 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
     ///
     /// As for [`recv`](Subscriber::recv).
     pub fn recv_with(&mut self, ctx: &Context) -> Result<T, RecvTimeoutError> {
-        self.recv_as(&Patience::Context(ctx))
-    }
-
-    fn recv_as(&mut self, patience: &Patience<'_>) -> Result<T, RecvTimeoutError> {
-        loop {
-            match self.try_next() {
-                Ok(value) => return Ok(value),
-                Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
-                Err(TryRecvError::Empty) => {}
-            }
-            if let Err(Over) = self.wait(patience) {
-                // It may have come at the last moment.
-                return self.try_next().map_err(|error| match error {
-                    TryRecvError::Empty => RecvTimeoutError::Timeout,
-                    TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
-                });
-            }
-        }
+        self.receive(&Patience::Context(ctx))
     }
 
     /// The values until the broadcast ends.
@@ -156,148 +137,193 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
         SubscriberIter { subscriber: self }
     }
 
+    /// The next value, if the chunk that this one has in hand has it, and it need not be told
+    /// that it was read.
     #[inline]
-    fn try_next(&mut self) -> Result<T, TryRecvError> {
-        if self.cut_off {
-            return Err(TryRecvError::Disconnected);
+    fn next_here(&mut self) -> Option<T> {
+        let is_shared = matches!(self.on_lag, OnLag::DropOldest | OnLag::Disconnect);
+        if !is_shared || self.next < self.core.ring.first() {
+            return None;
         }
-        let value = match self.on_lag {
-            OnLag::DropNewest => self.next_hoarded(),
-            OnLag::Block => self.next_owed(),
-            OnLag::DropOldest | OnLag::Disconnect => self.next_shared(),
-        }?;
-        self.received += 1;
         // The clone is code of others: no lock is held.
-        Ok(Arc::unwrap_or_clone(value))
+        let value = self.chunk.as_ref()?.get(self.next)?.clone();
+        self.next += 1;
+        self.received += 1;
+        Some(value)
     }
 
-    #[inline]
-    fn next_shared(&mut self) -> Result<Arc<T>, TryRecvError> {
+    /// The next value. If there is none, and a bell, that will ring when there may be.
+    fn look(&mut self, bell: Option<(Bell, &mut Registered)>) -> Look<T> {
+        if let Some(value) = self.next_here() {
+            return Look::Found(value);
+        }
+        if self.cut_off {
+            return Look::Closed;
+        }
+        match self.on_lag {
+            OnLag::DropNewest => self.look_hoarded(bell),
+            _ => self.look_shared(bell),
+        }
+    }
+
+    fn look_shared(&mut self, mut bell: Option<(Bell, &mut Registered)>) -> Look<T> {
         loop {
-            let first = self.core.ring.first();
-            if self.next < first && !self.taken.is_empty() {
-                self.taken.clear();
-            }
-            if let Some(value) = self.taken.pop_front() {
-                self.next += 1;
-                return Ok(value);
-            }
-            let looked = {
-                let mut state = self.core.ring.lock();
-                state.read(self.next, BATCH, &mut self.taken)
+            let mut state = self.core.ring.lock();
+            let chunk = match state.look(self.next) {
+                Look::Found(chunk) => chunk,
+                Look::Nothing => {
+                    if let Some((bell, registered)) = bell.take() {
+                        registered.register(&mut state, bell);
+                    }
+                    return Look::Nothing;
+                }
+                Look::Closed => return Look::Closed,
+                Look::Lost(count) => {
+                    drop(state);
+                    self.lose(count);
+                    if self.cut_off {
+                        return Look::Closed;
+                    }
+                    continue;
+                }
             };
-            match looked {
-                Look::Values => {}
-                Look::Nothing => return Err(TryRecvError::Empty),
-                Look::Closed => return Err(TryRecvError::Disconnected),
-                Look::Lost(count) => self.lose(count)?,
+            if self.on_lag == OnLag::Block {
+                match state.read_owed(self.next) {
+                    true => wake_senders(state),
+                    false => drop(state),
+                }
+            } else {
+                drop(state);
             }
+            let value = chunk
+                .get(self.next)
+                .cloned()
+                .expect("it was written before the look");
+            self.next += 1;
+            self.received += 1;
+            // The one before goes here, and with it perhaps values: no lock is held.
+            self.chunk = Some(chunk);
+            return Look::Found(value);
+        }
+    }
+
+    fn look_hoarded(&mut self, bell: Option<(Bell, &mut Registered)>) -> Look<T> {
+        let mut state = self.core.ring.lock();
+        let (looked, dropped) = state.take_hoarded(self.number);
+        state.stats.dropped += dropped;
+        if let (Look::Nothing, Some((bell, registered))) = (&looked, bell) {
+            registered.register(&mut state, bell);
+        }
+        drop(state);
+        self.dropped += dropped;
+        match looked {
+            Look::Found((chunk, number)) => {
+                self.received += 1;
+                Look::Found(chunk.get(number).cloned().expect("it was written before"))
+            }
+            Look::Closed => Look::Closed,
+            Look::Nothing | Look::Lost(_) => Look::Nothing,
         }
     }
 
     /// So many values are lost.
     #[cold]
-    fn lose(&mut self, count: u64) -> Result<(), TryRecvError> {
+    fn lose(&mut self, count: u64) {
         self.next += count;
         self.dropped += count;
         self.cut_off = self.on_lag == OnLag::Disconnect;
         let mut state = self.core.ring.lock();
         state.stats.dropped += count;
-        if self.cut_off {
-            state.stats.disconnected += 1;
-            drop(state);
-            return Err(TryRecvError::Disconnected);
+        state.stats.disconnected += u64::from(self.cut_off);
+    }
+
+    /// Waits until there is a value, or the end.
+    fn receive(&mut self, patience: &Patience<'_>) -> Result<T, RecvTimeoutError> {
+        let core = Arc::clone(&self.core);
+        let mut waits = Waits {
+            ring: &core.ring,
+            registered: Registered {
+                number: self.number,
+                is_on_list: false,
+            },
+        };
+        loop {
+            let bell = self.bell_for(patience);
+            match self.look(Some((bell, &mut waits.registered))) {
+                // Whoever brought it has taken all off the list.
+                Look::Found(value) => {
+                    waits.registered.is_on_list = false;
+                    return Ok(value);
+                }
+                Look::Closed => return Err(RecvTimeoutError::Disconnected),
+                Look::Nothing | Look::Lost(_) => {}
+            }
+            if let Err(Over) = self.park(patience) {
+                // It may have come at the last moment.
+                return self.try_recv().map_err(|error| match error {
+                    TryRecvError::Empty => RecvTimeoutError::Timeout,
+                    TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+                });
+            }
+        }
+    }
+
+    fn bell_for(&mut self, patience: &Patience<'_>) -> Bell {
+        match patience {
+            Patience::Context(_) => {
+                let (bell, _) = self.bell.get_or_insert_with(|| bounded(1));
+                Bell::Channel(bell.clone())
+            }
+            _ => Bell::Goroutine(goroutine::current()),
+        }
+    }
+
+    /// Waits for the bell.
+    fn park(&self, patience: &Patience<'_>) -> Result<(), Over> {
+        match patience {
+            Patience::Endless | Patience::Until(None) => goroutine::park(),
+            Patience::Until(Some(deadline)) => {
+                let left = deadline.saturating_duration_since(time::now());
+                if left.is_zero() {
+                    return Err(Over);
+                }
+                goroutine::park_timeout(left);
+            }
+            Patience::Context(ctx) => {
+                let (_, rings) = self.bell.as_ref().expect("it was made for this wait");
+                select! {
+                    recv(rings) -> _ => {}
+                    recv(ctx.done()) -> _ => return Err(Over),
+                }
+            }
         }
         Ok(())
     }
-
-    fn next_owed(&mut self) -> Result<Arc<T>, TryRecvError> {
-        let mut state = self.core.ring.lock();
-        match state.read(self.next, 1, &mut self.taken) {
-            Look::Values => {}
-            Look::Closed => return Err(TryRecvError::Disconnected),
-            Look::Nothing => return Err(TryRecvError::Empty),
-            Look::Lost(_) => unreachable!("it is not overtaken"),
-        }
-        let wakes = state.has_read(self.next);
-        self.next += 1;
-        match wakes {
-            true => wake_senders(state),
-            false => drop(state),
-        }
-        Ok(self.taken.pop_front().expect("it was just taken"))
-    }
-
-    fn next_hoarded(&mut self) -> Result<Arc<T>, TryRecvError> {
-        let mut state = self.core.ring.lock();
-        let (value, dropped) = state.take_hoarded(self.number);
-        state.stats.dropped += dropped;
-        self.dropped += dropped;
-        match (value, state.nothing()) {
-            (Some(value), _) => Ok(value),
-            (None, Look::Closed) => Err(TryRecvError::Disconnected),
-            (None, _) => Err(TryRecvError::Empty),
-        }
-    }
-
-    /// Waits until there is a value to read or lose, or the end.
-    fn wait(&mut self, patience: &Patience<'_>) -> Result<(), Over> {
-        let (core, number) = (&*self.core, self.number);
-        let mut waits = Registered {
-            ring: &core.ring,
-            number,
-            is_on_list: false,
-        };
-        loop {
-            let bell = match patience {
-                Patience::Context(_) => {
-                    let (bell, _) = self.bell.get_or_insert_with(|| bounded(1));
-                    Bell::Channel(bell.clone())
-                }
-                _ => Bell::Goroutine(goroutine::current()),
-            };
-            {
-                let mut state = core.ring.lock();
-                let again = std::mem::replace(&mut waits.is_on_list, false);
-                if state.has_news(number, self.on_lag, self.next) {
-                    // Whoever brought them has taken all off the list.
-                    return Ok(());
-                }
-                state.wait(number, bell, again);
-                waits.is_on_list = true;
-            }
-            match patience {
-                Patience::Endless | Patience::Until(None) => goroutine::park(),
-                Patience::Until(Some(deadline)) => {
-                    let left = deadline.saturating_duration_since(time::now());
-                    if left.is_zero() {
-                        return Err(Over);
-                    }
-                    goroutine::park_timeout(left);
-                }
-                Patience::Context(ctx) => {
-                    let (_, rings) = self.bell.as_ref().expect("it was made above");
-                    select! {
-                        recv(rings) -> _ => {}
-                        recv(ctx.done()) -> _ => return Err(Over),
-                    }
-                }
-            }
-        }
-    }
 }
 
-/// A reader that waits: takes itself off the list if nobody else has.
-struct Registered<'a, T> {
-    ring: &'a Ring<T>,
+/// A reader that may be on the list of those who wait.
+struct Registered {
     number: u64,
     is_on_list: bool,
 }
 
-impl<T> Drop for Registered<'_, T> {
+impl Registered {
+    fn register<T>(&mut self, state: &mut State<T>, bell: Bell) {
+        state.wait(self.number, bell, self.is_on_list);
+        self.is_on_list = true;
+    }
+}
+
+/// Takes a reader off the list that leaves it to nobody else.
+struct Waits<'a, T> {
+    ring: &'a Ring<T>,
+    registered: Registered,
+}
+
+impl<T> Drop for Waits<'_, T> {
     fn drop(&mut self) {
-        if self.is_on_list {
-            self.ring.stop_waiting(self.number);
+        if self.registered.is_on_list {
+            self.ring.stop_waiting(self.registered.number);
         }
     }
 }
