@@ -249,8 +249,9 @@ impl<T, E> Reporter<T, E> {
 impl<T, E> Drop for Reporter<T, E> {
     fn drop(&mut self) {
         let end = mem::replace(&mut self.end, End::Gone);
-        // Nobody may want it any more. The channel has no bound, so this does not wait.
-        drop(self.report.send((self.place, end)));
+        // There is always room. Nobody may want it any more. A form that delivers no cancel,
+        // since this may be a goroutine that was cancelled before it started.
+        drop(self.report.try_send((self.place, end)));
     }
 }
 

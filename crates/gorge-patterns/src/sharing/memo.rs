@@ -26,6 +26,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::hash::Hash;
+use std::marker::PhantomData;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -59,7 +60,7 @@ type Computed<V, E> = Arc<Result<V, E>>;
 
 struct Shared<K, V, E> {
     function: Function<K, V, E>,
-    rules: MemoBuilder,
+    rules: Rules,
     state: Mutex<State<K, V, E>>,
 }
 
@@ -89,9 +90,14 @@ pub enum MemoError<E> {
 }
 
 /// Options of a [`Memo`] to be; made by [`Memo::builder`].
-#[derive(Clone, Copy, Debug)]
 #[must_use = "a builder does nothing until `build`"]
-pub struct MemoBuilder {
+pub struct MemoBuilder<K, V, E> {
+    rules: Rules,
+    function: PhantomData<fn(K) -> Result<V, E>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Rules {
     capacity: usize,
     ttl: Option<Duration>,
     negative_ttl: Duration,
@@ -108,42 +114,45 @@ where
     where
         F: Fn(&K) -> V + Send + Sync + 'static,
     {
-        Memo::<K, V>::builder().build(move |key| Ok(f(key)))
+        Memo::builder().build(move |key| Ok(f(key)))
     }
 }
 
 impl<K, V, E> Memo<K, V, E> {
     /// Options: nothing is dropped, nothing expires, errors are not kept.
-    pub fn builder() -> MemoBuilder {
+    pub fn builder() -> MemoBuilder<K, V, E> {
         MemoBuilder {
-            capacity: usize::MAX,
-            ttl: None,
-            negative_ttl: Duration::ZERO,
+            rules: Rules {
+                capacity: usize::MAX,
+                ttl: None,
+                negative_ttl: Duration::ZERO,
+            },
+            function: PhantomData,
         }
     }
 }
 
-impl MemoBuilder {
+impl<K, V, E> MemoBuilder<K, V, E> {
     /// How many results are kept; then the one that was used longest ago goes.
     ///
     /// # Panics
     ///
     /// If that is none: then use a [`SingleFlight`](super::SingleFlight).
-    pub fn capacity(mut self, capacity: usize) -> MemoBuilder {
+    pub fn capacity(mut self, capacity: usize) -> MemoBuilder<K, V, E> {
         assert!(capacity > 0, "a memo keeps at least one result");
-        self.capacity = capacity;
+        self.rules.capacity = capacity;
         self
     }
 
     /// How long a value is kept. Default: for ever.
-    pub fn ttl(mut self, ttl: Duration) -> MemoBuilder {
-        self.ttl = Some(ttl);
+    pub fn ttl(mut self, ttl: Duration) -> MemoBuilder<K, V, E> {
+        self.rules.ttl = Some(ttl);
         self
     }
 
     /// How long an error is kept. Default: not at all, the next one who asks tries again.
-    pub fn negative_ttl(mut self, ttl: Duration) -> MemoBuilder {
-        self.negative_ttl = ttl;
+    pub fn negative_ttl(mut self, ttl: Duration) -> MemoBuilder<K, V, E> {
+        self.rules.negative_ttl = ttl;
         self
     }
 
@@ -156,7 +165,7 @@ impl MemoBuilder {
     /// use gorge_patterns::Memo;
     /// use std::time::Duration;
     ///
-    /// let hosts = Memo::<String, u32, String>::builder()
+    /// let hosts = Memo::builder()
     ///     .capacity(1000)
     ///     .ttl(Duration::from_secs(300))
     ///     .negative_ttl(Duration::from_secs(5))
@@ -169,7 +178,7 @@ impl MemoBuilder {
     /// assert!(hosts.get(&ctx, "elsewhere".into()).is_err());
     /// ```
     #[must_use]
-    pub fn build<K, V, E, F>(self, f: F) -> Memo<K, V, E>
+    pub fn build<F>(self, f: F) -> Memo<K, V, E>
     where
         K: Hash + Eq + Clone,
         F: Fn(&K) -> Result<V, E> + Send + Sync + 'static,
@@ -177,15 +186,23 @@ impl MemoBuilder {
         Memo {
             shared: Arc::new(Shared {
                 function: Box::new(f),
-                rules: self,
+                rules: self.rules,
                 state: Mutex::new(State {
                     under_way: HashMap::new(),
-                    ready: Lru::new(self.capacity),
+                    ready: Lru::new(self.rules.capacity),
                 }),
             }),
         }
     }
+}
 
+impl<K, V, E> fmt::Debug for MemoBuilder<K, V, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MemoBuilder").field(&self.rules).finish()
+    }
+}
+
+impl Rules {
     fn expiry(&self, is_ok: bool) -> Option<Instant> {
         match is_ok {
             true => self.ttl.and_then(time::deadline),

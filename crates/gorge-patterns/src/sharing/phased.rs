@@ -133,7 +133,7 @@ impl<'a> Phased<'a> {
             between: Mutex::new(self.between),
         };
         let (shared, work) = (&shared, &work);
-        let builder = Group::<T, E>::builder().interrupt(true);
+        let builder = Group::builder().interrupt(true);
         builder.scope(ctx, |group| {
             for index in 0..self.parties {
                 let started = group.go(move || shared.take_part(index, work));

@@ -6,6 +6,7 @@ use super::{Group, GroupError};
 use gorge_channel::context::{CancelGuard, Context};
 use gorge_runtime::time;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,17 +59,17 @@ pub enum OnPanic {
 /// }
 /// assert!(group.wait().unwrap().into_iter().eq(0..100));
 /// ```
-#[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` or `scope`"]
-pub struct GroupBuilder {
+pub struct GroupBuilder<T, E> {
     limit: Option<usize>,
     deadline: Option<Instant>,
     rules: Rules,
+    tasks: PhantomData<fn() -> Result<T, E>>,
 }
 
 impl<T, E> Group<T, E> {
-    /// Options, none of them chosen yet. They do not depend on the types.
-    pub fn builder() -> GroupBuilder {
+    /// Options, none of them chosen yet.
+    pub fn builder() -> GroupBuilder<T, E> {
         GroupBuilder {
             limit: None,
             deadline: None,
@@ -77,17 +78,18 @@ impl<T, E> Group<T, E> {
                 on_panic: OnPanic::default(),
                 interrupt: false,
             },
+            tasks: PhantomData,
         }
     }
 }
 
-impl GroupBuilder {
+impl<T, E: fmt::Display + Send + 'static> GroupBuilder<T, E> {
     /// How many tasks may run at once; [`Group::go`] waits at that.
     ///
     /// # Panics
     ///
     /// If `limit` is zero: then no task could ever start.
-    pub fn limit(mut self, limit: usize) -> GroupBuilder {
+    pub fn limit(mut self, limit: usize) -> GroupBuilder<T, E> {
         assert!(
             limit > 0,
             "a group's limit is at least 1; leave it out for none"
@@ -97,25 +99,25 @@ impl GroupBuilder {
     }
 
     /// What an error does.
-    pub fn on_error(mut self, on_error: OnError) -> GroupBuilder {
+    pub fn on_error(mut self, on_error: OnError) -> GroupBuilder<T, E> {
         self.rules.on_error = on_error;
         self
     }
 
     /// What a panic does.
-    pub fn on_panic(mut self, on_panic: OnPanic) -> GroupBuilder {
+    pub fn on_panic(mut self, on_panic: OnPanic) -> GroupBuilder<T, E> {
         self.rules.on_panic = on_panic;
         self
     }
 
     /// The group's context is done when this much time has passed from now.
-    pub fn timeout(mut self, timeout: Duration) -> GroupBuilder {
+    pub fn timeout(mut self, timeout: Duration) -> GroupBuilder<T, E> {
         self.deadline = time::deadline(timeout);
         self
     }
 
     /// The group's context is done at this instant.
-    pub fn deadline(mut self, deadline: Instant) -> GroupBuilder {
+    pub fn deadline(mut self, deadline: Instant) -> GroupBuilder<T, E> {
         self.deadline = Some(deadline);
         self
     }
@@ -123,17 +125,16 @@ impl GroupBuilder {
     /// Whether tasks are unwound when the context is done, at whatever they wait for, as by
     /// [`Context::run`]. Otherwise, the default, they look at the context themselves. Costs
     /// a second goroutine per task.
-    pub fn interrupt(mut self, interrupt: bool) -> GroupBuilder {
+    pub fn interrupt(mut self, interrupt: bool) -> GroupBuilder<T, E> {
         self.rules.interrupt = interrupt;
         self
     }
 
     /// The group.
     #[must_use]
-    pub fn build<T, E>(self, ctx: &Context) -> Group<T, E>
+    pub fn build(self, ctx: &Context) -> Group<T, E>
     where
         T: Send + 'static,
-        E: fmt::Display + Send + 'static,
     {
         Group::of(self.control(ctx))
     }
@@ -148,10 +149,9 @@ impl GroupBuilder {
     /// # Panics
     ///
     /// As for [`group_scope`](super::group_scope).
-    pub fn scope<'env, T, E, F>(self, ctx: &Context, body: F) -> Result<Vec<T>, GroupError<E>>
+    pub fn scope<'env, F>(self, ctx: &Context, body: F) -> Result<Vec<T>, GroupError<E>>
     where
         T: Send + 'env,
-        E: fmt::Display + Send + 'static,
         F: for<'scope> FnOnce(&ScopedGroup<'scope, 'env, T, E>),
     {
         run_scoped(&self.control(ctx), body)
@@ -166,5 +166,15 @@ impl GroupBuilder {
             Some(deadline) => ctx.with_deadline(deadline),
             None => ctx.with_cancel(),
         }
+    }
+}
+
+impl<T, E> fmt::Debug for GroupBuilder<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupBuilder")
+            .field("limit", &self.limit)
+            .field("deadline", &self.deadline)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
     }
 }

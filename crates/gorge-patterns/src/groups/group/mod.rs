@@ -102,7 +102,7 @@ where
     /// A group whose context is below `ctx`, without a limit.
     #[must_use]
     pub fn new(ctx: &Context) -> Group<T, E> {
-        Group::<T, E>::builder().build(ctx)
+        Group::builder().build(ctx)
     }
 
     /// A group and its context: what Go's `errgroup.WithContext` returns.

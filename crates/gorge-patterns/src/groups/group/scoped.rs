@@ -1,6 +1,5 @@
 //! Groups whose tasks borrow from the frame that waits for them.
 
-use super::builder::GroupBuilder;
 use super::control::{self, Control, NotAdmitted, Task, Tasks, collect, values};
 use super::{GoError, Group, GroupError, TaskError, TryGoError};
 use gorge_channel::context::Context;
@@ -54,8 +53,7 @@ where
     E: fmt::Display + Send + 'static,
     F: for<'scope> FnOnce(&ScopedGroup<'scope, 'env, T, E>),
 {
-    let builder: GroupBuilder = Group::<(), E>::builder();
-    builder.scope(ctx, body)
+    Group::builder().scope(ctx, body)
 }
 
 pub(super) fn run_scoped<'env, T, E, F>(

@@ -4,17 +4,17 @@ use super::Combine;
 use gorge_runtime::primitive::random_below;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, DefaultHasher, Hash};
 use std::mem;
 
 /// Hashes alike for all parties of one run, and in a way that nobody outside can foresee. A
 /// simulation's seed decides it.
 #[derive(Clone, Copy)]
-pub(super) struct Seeded(usize);
+pub(super) struct Seeded([usize; 2]);
 
 impl Seeded {
     pub(super) fn new() -> Seeded {
-        Seeded(random_below(usize::MAX))
+        Seeded([(); 2].map(|()| random_below(1 << 31)))
     }
 }
 
@@ -23,7 +23,7 @@ impl BuildHasher for Seeded {
 
     fn build_hasher(&self) -> DefaultHasher {
         let mut hasher = DefaultHasher::new();
-        hasher.write_usize(self.0);
+        self.0.hash(&mut hasher);
         hasher
     }
 }

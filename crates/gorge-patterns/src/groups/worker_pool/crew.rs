@@ -86,6 +86,7 @@ impl Crew {
         self.alive.add(1);
         let enlisted = Enlisted {
             crew: Arc::clone(self),
+            is_idle: true,
             has_left: false,
         };
         let builder = goroutine::Builder::new().name(format!("{}-{number}", self.name));
@@ -148,6 +149,7 @@ impl Crew {
 impl Count {
     fn enlist(&mut self) -> usize {
         self.workers += 1;
+        self.idle += 1;
         self.started += 1;
         self.started
     }
@@ -156,6 +158,9 @@ impl Count {
 /// A worker, from when it is counted until it ends, however that happens.
 struct Enlisted {
     crew: Arc<Crew>,
+    /// It is counted among those who are idle: from the beginning, since it has been started
+    /// for a job.
+    is_idle: bool,
     /// It is not counted any more.
     has_left: bool,
 }
@@ -173,11 +178,11 @@ impl Enlisted {
         let size = self.crew.size;
         let patience = size.patience.filter(|_| size.min < size.max);
         loop {
-            let idle = Idle::begin(&self.crew);
+            self.set_idle(true);
             let next = self.crew.queue.pop(patience);
-            drop(idle);
             match next {
                 Next::Job(job) => {
+                    self.set_idle(false);
                     self.crew.grow(0);
                     return Some(job);
                 }
@@ -188,10 +193,24 @@ impl Enlisted {
         }
     }
 
+    fn set_idle(&mut self, is_idle: bool) {
+        if self.is_idle == is_idle {
+            return;
+        }
+        self.is_idle = is_idle;
+        let mut count = self.crew.count.lock();
+        match is_idle {
+            true => count.idle += 1,
+            false => count.idle -= 1,
+        }
+    }
+
     fn leave_unless_needed(&mut self) -> bool {
         let mut count = self.crew.count.lock();
         if count.workers > self.crew.size.min && self.crew.queue.len() == 0 {
             count.workers -= 1;
+            count.idle -= 1;
+            self.is_idle = false;
             self.has_left = true;
         }
         self.has_left
@@ -201,6 +220,7 @@ impl Enlisted {
 impl Drop for Enlisted {
     fn drop(&mut self) {
         let id = goroutine::current().id();
+        self.set_idle(false);
         {
             let mut count = self.crew.count.lock();
             count.members.retain(|member| *member != id);
@@ -209,21 +229,5 @@ impl Drop for Enlisted {
             }
         }
         self.crew.alive.done();
-    }
-}
-
-/// A worker that waits for a job.
-struct Idle<'a>(&'a Crew);
-
-impl Idle<'_> {
-    fn begin(crew: &Crew) -> Idle<'_> {
-        crew.count.lock().idle += 1;
-        Idle(crew)
-    }
-}
-
-impl Drop for Idle<'_> {
-    fn drop(&mut self) {
-        self.0.count.lock().idle -= 1;
     }
 }
