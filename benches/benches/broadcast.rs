@@ -42,7 +42,10 @@ impl Round {
 }
 
 fn with_gorge(procs: usize, rounds: usize, burst: usize) -> Duration {
-    let runtime = Runtime::builder().max_procs(procs).build().expect("a runtime");
+    let runtime = Runtime::builder()
+        .max_procs(procs)
+        .build()
+        .expect("a runtime");
     runtime.run(|| {
         let news = Broadcast::new(CAPACITY);
         let (over, ends) = bounded(1);

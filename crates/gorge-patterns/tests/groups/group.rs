@@ -285,7 +285,10 @@ fn try_go_starts_nothing_at_the_limit_nor_after_the_end() {
         let group = Group::builder().limit(1).build(&background());
         let (release, released) = bounded::<()>(0);
         group
-            .try_go(move || Ok::<_, String>(released.recv().unwrap_or(())))
+            .try_go(move || {
+                assert!(released.recv().is_err());
+                Ok::<_, String>(())
+            })
             .unwrap();
         let refused = group.try_go(|| Ok(())).unwrap_err();
         assert!(refused.is_full());

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+type Try = fn(&Context) -> Result<u32, String>;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A try that takes some seconds.
@@ -42,8 +44,7 @@ fn the_first_success_wins_and_the_others_are_cancelled() {
 fn losers_that_look_at_no_context_are_unwound() {
     everywhere(|| {
         let stuck = |_: &Context| -> Result<u32, String> { goroutine::park_forever() };
-        let tries: Vec<Box<dyn FnOnce(&Context) -> Result<u32, String> + Send>> =
-            vec![Box::new(stuck), Box::new(|_| Ok(1)), Box::new(stuck)];
+        let tries: [Try; 3] = [stuck, |_| Ok(1), stuck];
         assert_eq!(first_success(&background(), tries).unwrap(), 1);
         wait_for(|| num_goroutines() == 1);
     });
@@ -85,7 +86,7 @@ fn a_quorum_of_none_is_there_and_one_of_too_many_is_not() {
         );
         let lost = quorum(&background(), 2, [after(0, Ok(1))]).unwrap_err();
         assert!(lost.errors().is_empty());
-        let none: [fn(&Context) -> Result<u32, String>; 0] = [];
+        let none: [Try; 0] = [];
         assert!(matches!(
             first_success(&background(), none),
             Err(RaceError::Failed(_))
@@ -96,7 +97,7 @@ fn a_quorum_of_none_is_there_and_one_of_too_many_is_not() {
 #[test]
 fn a_panic_of_a_try_continues_in_the_caller() {
     everywhere(|| {
-        let tries: [fn(&Context) -> Result<u32, String>; 2] = [
+        let tries: [Try; 2] = [
             |_| goroutine::park_forever(),
             |_| panic!("a panic that the test wants"),
         ];

@@ -181,12 +181,12 @@ fn a_reader_waits_for_a_time_or_for_its_context() {
                 (1..=3).for_each(|number| _ = news.send(number).unwrap());
             }
         });
-        assert_eq!(
-            reader.recv_timeout(5 * second),
-            Ok(2),
-            "the first one was overtaken"
-        );
+        let first = reader.recv_timeout(5 * second);
+        assert!(matches!(first, Ok(1 | 2)), "woken, and perhaps overtaken");
         sender.join().unwrap();
+        if first == Ok(1) {
+            assert_eq!(reader.recv(), Ok(2));
+        }
         let (ctx, _guard) = cancellable();
         assert_eq!(reader.recv_with(&ctx), Ok(3));
         drop(news);
@@ -198,10 +198,7 @@ fn a_reader_waits_for_a_time_or_for_its_context() {
 fn a_reader_that_stops_waiting_is_off_the_list() {
     sim::check(SEEDS, || {
         let news = Broadcast::new(8);
-        let mut readers = [news.subscribe(), news.subscribe()];
-        let waits = readers.each_mut().map(|_| ());
-        assert_eq!(waits.len(), 2);
-        let [mut first, mut second] = readers;
+        let [mut first, mut second] = [news.subscribe(), news.subscribe()];
         let first = go(move || first.recv());
         let second = go(move || second.recv());
         yield_now();

@@ -159,7 +159,7 @@ fn what_is_forgotten_under_way_is_not_kept() {
             let memo = memo.clone();
             move || memo.get(&background(), ())
         });
-        sim::settle();
+        time::sleep(SECOND / 2);
         memo.forget(&());
         assert_eq!(memo.get(&background(), ()), Ok(1), "a new call");
         assert_eq!(first.join().unwrap(), Ok(0), "who waited gets the old one");
@@ -232,9 +232,9 @@ fn when_the_leader_is_cancelled_another_one_computes() {
         sim::settle();
         leader.cancel();
         assert!(leader.join().unwrap_err().is_cancelled());
-        followers
-            .map(|follower| assert_eq!(follower.join().unwrap(), Ok(1)))
-            .len();
+        for follower in followers {
+            assert_eq!(follower.join().unwrap(), Ok(1));
+        }
     });
 }
 

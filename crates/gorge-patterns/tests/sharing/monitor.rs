@@ -142,11 +142,11 @@ fn a_cancel_at_any_point_leaves_nobody() {
         let others: Vec<_> = (0..2)
             .map(|_| {
                 let (monitor, ctx) = (monitor.clone(), ctx.clone());
-                go(move || drop(monitor.call(&ctx, |state| *state += 1)))
+                go(move || _ = monitor.call(&ctx, |state| *state += 1))
             })
             .collect();
-        drop(monitor.cast(|state| *state += 1));
-        drop(monitor.call(ctx, |state| *state));
+        _ = monitor.cast(|state| *state += 1);
+        _ = monitor.call(ctx, |state| *state);
         others.into_iter().for_each(|other| other.join().unwrap());
         assert!(monitor.stop().is_ok());
     });

@@ -66,7 +66,7 @@ impl<V: Send> MapReduce<'_, V> {
         ctx: &Context,
         splits: impl IntoIterator<Item = S>,
         map: &(impl Fn(S, &mut Emitter<'_, K, V>) -> Result<(), E> + Sync),
-    ) -> Result<Vec<Vec<Part<K, V>>>, GroupError<Ended<E>>>
+    ) -> Result<Vec<Parts<K, V>>, GroupError<Ended<E>>>
     where
         S: Send,
         K: Hash + Ord + Send,
@@ -127,6 +127,8 @@ fn shuffle<P>(mapped: Vec<Vec<P>>, reducers: usize) -> Vec<Vec<P>> {
     shuffled
 }
 
+/// What one mapper has emitted, for each reducer.
+type Parts<K, V> = Vec<Part<K, V>>;
 type Reduced<K, R> = Vec<(K, R)>;
 
 fn reduce_all<K, V, R, E>(
