@@ -1,19 +1,18 @@
-//! What does a broadcast to a thousand subscribers cost, beside tokio's? One value at a time,
-//! which wakes all of them each time, and a hundred at once; per value sent.
+//! What does a broadcast to a thousand subscribers cost, beside tokio's?
+//!
+//! One value at a time, which wakes all of them each time, and a hundred at once: until all have
+//! received them (`delivered`), and what the sender pays (`sent`). Per value, on one worker and
+//! on two.
 #![allow(missing_docs, reason = "criterion's macros generate public items")]
-#![allow(
-    clippy::disallowed_types,
-    reason = "the same counter serves gorge and tokio"
-)]
+#![allow(clippy::disallowed_methods, reason = "both go by the real clock")]
 
-use benches::time;
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use gorge::channel::bounded;
 use gorge::patterns::Broadcast;
 use gorge::{Runtime, go};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{broadcast, mpsc};
 
 const SUBSCRIBERS: usize = 1000;
@@ -41,7 +40,14 @@ impl Round {
     }
 }
 
-fn with_gorge(procs: usize, rounds: usize, burst: usize) -> Duration {
+/// What was measured.
+#[derive(Clone, Copy, Default)]
+struct Spent {
+    sending: Duration,
+    in_all: Duration,
+}
+
+fn with_gorge(procs: usize, rounds: usize, burst: usize) -> Spent {
     let runtime = Runtime::builder()
         .max_procs(procs)
         .build()
@@ -65,13 +71,15 @@ fn with_gorge(procs: usize, rounds: usize, burst: usize) -> Duration {
                 })
             })
             .collect();
-        let spent = time(|| {
-            for number in 0..rounds {
-                round.begin();
-                (0..burst).for_each(|_| _ = news.send(number).expect("it is open"));
-                ends.recv().expect("the readers are there");
-            }
-        });
+        let mut spent = Spent::default();
+        for number in 0..rounds {
+            round.begin();
+            let begin = Instant::now();
+            (0..burst).for_each(|_| _ = news.send(number).expect("it is open"));
+            spent.sending += begin.elapsed();
+            ends.recv().expect("the readers are there");
+            spent.in_all += begin.elapsed();
+        }
         drop(news);
         for reader in readers {
             assert_eq!(reader.join().expect("it ends"), rounds * burst);
@@ -80,7 +88,7 @@ fn with_gorge(procs: usize, rounds: usize, burst: usize) -> Duration {
     })
 }
 
-fn with_tokio(procs: usize, rounds: usize, burst: usize) -> Duration {
+fn with_tokio(procs: usize, rounds: usize, burst: usize) -> Spent {
     let mut builder = match procs {
         1 => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
@@ -105,13 +113,15 @@ fn with_tokio(procs: usize, rounds: usize, burst: usize) -> Duration {
                 })
             })
             .collect();
-        let begin = std::time::Instant::now();
+        let mut spent = Spent::default();
         for number in 0..rounds {
             round.begin();
+            let begin = Instant::now();
             (0..burst).for_each(|_| _ = news.send(number).expect("it is open"));
+            spent.sending += begin.elapsed();
             ends.recv().await.expect("the readers are there");
+            spent.in_all += begin.elapsed();
         }
-        let spent = begin.elapsed();
         drop(news);
         for reader in readers {
             assert_eq!(reader.await.expect("it ends"), rounds * burst);
@@ -121,25 +131,33 @@ fn with_tokio(procs: usize, rounds: usize, burst: usize) -> Duration {
     runtime.block_on(async move { tokio::spawn(work).await.expect("it ends") })
 }
 
-type Work = fn(usize, usize, usize) -> Duration;
+type Work = fn(usize, usize, usize) -> Spent;
+type Figure = fn(Spent) -> Duration;
+
+const PEERS: [(&str, Work); 2] = [("gorge", with_gorge), ("tokio", with_tokio)];
+const FIGURES: [(&str, Figure); 2] = [
+    ("delivered", |spent| spent.in_all),
+    ("sent", |spent| spent.sending),
+];
 
 fn broadcasts(criterion: &mut Criterion) {
-    let peers: [(&str, Work); 2] = [("gorge", with_gorge), ("tokio", with_tokio)];
     for burst in [1, 100] {
-        let mut group = criterion.benchmark_group(format!("broadcast/bursts of {burst}"));
-        group.throughput(Throughput::Elements(1));
-        for procs in [1, 2] {
-            for (name, work) in peers {
-                group.bench_function(BenchmarkId::new(name, procs), |bencher| {
-                    bencher.iter_custom(|operations| {
-                        let rounds = (operations as usize).div_ceil(burst);
-                        let spent = work(procs, rounds, burst);
-                        spent.mul_f64(operations as f64 / (rounds * burst) as f64)
+        for (figure, of) in FIGURES {
+            let name = format!("broadcast/{figure}, {burst} at once");
+            let mut group = criterion.benchmark_group(name);
+            for procs in [1, 2] {
+                for (name, work) in PEERS {
+                    group.bench_function(BenchmarkId::new(name, procs), |bencher| {
+                        bencher.iter_custom(|operations| {
+                            let rounds = (operations as usize).div_ceil(burst);
+                            let spent = of(work(procs, rounds, burst));
+                            spent.mul_f64(operations as f64 / (rounds * burst) as f64)
+                        });
                     });
-                });
+                }
             }
+            group.finish();
         }
-        group.finish();
     }
 }
 

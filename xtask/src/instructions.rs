@@ -41,6 +41,8 @@ const OPERATIONS: &[(&str, u64)] = &[
     ("sleep", 10_000),
     ("blocking", 20_000),
     ("try_recv", 50_000),
+    ("batch", 10_000),
+    ("batch_group", 10_000),
 ];
 
 /// By how much a count may differ, as a part of it.

@@ -4,6 +4,7 @@
 //! Nothing here depends on the clock: the time slice never ends, and a sleep is over before it has begun.
 
 use gorge::channel::bounded;
+use gorge::patterns::Group;
 use gorge::sync::Mutex;
 use gorge::{Runtime, go, goroutine, select};
 use std::env;
@@ -28,6 +29,8 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("sleep", sleep),
     ("blocking", blocking),
     ("try_recv", try_recv),
+    ("batch", batch),
+    ("batch_group", batch_group),
 ];
 
 fn main() -> ExitCode {
@@ -143,5 +146,29 @@ fn try_recv(count: usize) {
     let (_sender, receiver) = bounded::<usize>(1);
     for _ in 0..count {
         assert!(black_box(&receiver).try_recv().is_err());
+    }
+}
+
+/// Goroutines in batches of a hundred, which are joined.
+fn batch(count: usize) {
+    for _ in 0..count / 100 {
+        let handles: Vec<_> = (0..100)
+            .map(|number| go(move || black_box(number)))
+            .collect();
+        for handle in handles {
+            black_box(handle.join().expect("it ends"));
+        }
+    }
+}
+
+/// As tasks of a group.
+fn batch_group(count: usize) {
+    for _ in 0..count / 100 {
+        let group = Group::new(&gorge::context::background());
+        for number in 0..100 {
+            let started = group.go(move || Ok::<_, std::fmt::Error>(black_box(number)));
+            assert!(started.is_ok());
+        }
+        black_box(group.wait().expect("none fails"));
     }
 }

@@ -10,6 +10,10 @@ mod context {
     #![doc = include_str!("../../../docs/context.md")]
 }
 
+mod groups {
+    #![doc = include_str!("../../../docs/groups.md")]
+}
+
 mod locks {
     #![doc = include_str!("../../../docs/locks.md")]
 }
@@ -20,6 +24,10 @@ mod rate_limits {
 
 mod resilience {
     #![doc = include_str!("../../../docs/resilience.md")]
+}
+
+mod sharing {
+    #![doc = include_str!("../../../docs/sharing.md")]
 }
 
 mod simulation {

@@ -172,6 +172,9 @@ fn put_back(places: &Sender<()>) {
     debug_assert!(put.is_ok(), "there is room for all places");
 }
 
+/// What the goroutine of a task returns: small, so that it finds room beside its stack.
+pub(super) type TaskResult<T, E> = Result<T, Box<TaskError<E>>>;
+
 /// The right to be a task.
 pub(super) struct Ticket {
     control: Arc<Control>,
@@ -180,7 +183,7 @@ pub(super) struct Ticket {
 
 impl Ticket {
     /// What the goroutine of a task does.
-    pub(super) fn run<F, T, E>(self, f: F) -> Result<T, TaskError<E>>
+    pub(super) fn run<F, T, E>(self, f: F) -> TaskResult<T, E>
     where
         F: FnOnce() -> Result<T, E> + Send,
         T: Send,
@@ -191,7 +194,7 @@ impl Ticket {
             false => catch(f),
             true => match catch(|| control.context.run(f)) {
                 Ok(Ok(returned)) => Ok(returned),
-                Ok(Err(_)) => return Err(TaskError::Cancelled),
+                Ok(Err(_)) => return Err(Box::new(TaskError::Cancelled)),
                 Err(panic) => Err(panic),
             },
         };
@@ -199,11 +202,11 @@ impl Ticket {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
                 control.failed(self.index, &error);
-                Err(TaskError::Failed(error))
+                Err(Box::new(TaskError::Failed(error)))
             }
             Err(panic) => {
                 control.panicked(self.index, &panic);
-                Err(TaskError::Panicked(panic))
+                Err(Box::new(TaskError::Panicked(panic)))
             }
         }
     }
@@ -255,7 +258,7 @@ impl<R> Join for ScopedJoinHandle<'_, R> {
 pub(super) struct Ended<T, E> {
     index: usize,
     name: Option<String>,
-    result: Result<T, TaskError<E>>,
+    result: TaskResult<T, E>,
 }
 
 /// The tasks that were submitted until now, which have ended, in order of submission.
@@ -265,7 +268,7 @@ pub(super) struct Ended<T, E> {
 /// With the panic of a task, if those are to be propagated.
 pub(super) fn collect<H, T, E>(control: &Control, tasks: &Tasks<H>) -> Vec<Ended<T, E>>
 where
-    H: Join<Value = Result<T, TaskError<E>>>,
+    H: Join<Value = TaskResult<T, E>>,
 {
     let started = std::mem::take(&mut *tasks.lock());
     let join = |task: Task<H>| Ended {
@@ -273,16 +276,16 @@ where
         name: task.name,
         // They have ended, but for the last steps of their goroutines.
         result: shield(|| task.handle.join()).unwrap_or_else(|error| {
-            Err(match error.is_cancelled() {
+            Err(Box::new(match error.is_cancelled() {
                 true => TaskError::Cancelled,
                 false => TaskError::NotStarted(error),
-            })
+            }))
         }),
     };
     let mut ended: Vec<_> = started.into_iter().map(join).collect();
     ended.sort_by_key(|task| task.index);
     for task in &ended {
-        if matches!(task.result, Err(TaskError::NotStarted(_))) {
+        if matches!(&task.result, Err(error) if matches!(**error, TaskError::NotStarted(_))) {
             control.note_first(task.index);
             if control.rules.on_error == OnError::CancelAll {
                 control.cancel(Some("there is no stack for a task".into()));
@@ -303,7 +306,8 @@ fn propagate<T, E>(control: &Control, mut ended: Vec<Ended<T, E>>) -> Vec<Ended<
         .iter()
         .position(|task| task.index + 1 == first && is_panic(task));
     if let Some(at) = found.or_else(|| ended.iter().position(is_panic))
-        && let Err(TaskError::Panicked(panic)) = ended.swap_remove(at).result
+        && let Err(error) = ended.swap_remove(at).result
+        && let TaskError::Panicked(panic) = *error
     {
         drop(ended);
         panic.resume();
@@ -313,7 +317,8 @@ fn propagate<T, E>(control: &Control, mut ended: Vec<Ended<T, E>>) -> Vec<Ended<
 
 /// What each task has come to.
 pub(super) fn results<T, E>(ended: Vec<Ended<T, E>>) -> Vec<Result<T, TaskError<E>>> {
-    ended.into_iter().map(|task| task.result).collect()
+    let result = |task: Ended<T, E>| task.result.map_err(|error| *error);
+    ended.into_iter().map(result).collect()
 }
 
 /// All values, or what the group reports.
@@ -333,8 +338,12 @@ pub(super) fn values<T, E>(
     {
         match result {
             Ok(value) => values.push(value),
-            Err(TaskError::Panicked(_)) if ignores_panics => {}
-            Err(error) => failures.push(Failure { index, name, error }),
+            Err(error) if error.is_panic() && ignores_panics => {}
+            Err(error) => failures.push(Failure {
+                index,
+                name,
+                error: *error,
+            }),
         }
     }
     if failures.is_empty() {

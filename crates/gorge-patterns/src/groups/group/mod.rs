@@ -27,7 +27,7 @@ pub use builder::{GroupBuilder, OnError, OnPanic};
 pub use error::{Failure, GoError, GroupError, TaskError, TryGoError};
 pub use scoped::{ScopedGroup, group_scope};
 
-use control::{Control, NotAdmitted, Task, Tasks, Ticket, collect, results, values};
+use control::{Control, NotAdmitted, Task, TaskResult, Tasks, Ticket, collect, results, values};
 use gorge_channel::context::Context;
 use gorge_runtime::{JoinHandle, go, goroutine};
 use gorge_sync::Mutex;
@@ -87,7 +87,7 @@ pub struct Spawner<T, E> {
     core: Arc<Core<T, E>>,
 }
 
-type Handle<T, E> = JoinHandle<Result<T, TaskError<E>>>;
+type Handle<T, E> = JoinHandle<TaskResult<T, E>>;
 
 struct Core<T, E> {
     control: Arc<Control>,

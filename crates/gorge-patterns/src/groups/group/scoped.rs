@@ -1,7 +1,7 @@
 //! Groups whose tasks borrow from the frame that waits for them.
 
-use super::control::{self, Control, NotAdmitted, Task, Tasks, collect, values};
-use super::{GoError, Group, GroupError, TaskError, TryGoError};
+use super::control::{self, Control, NotAdmitted, Task, TaskResult, Tasks, collect, values};
+use super::{GoError, Group, GroupError, TryGoError};
 use gorge_channel::context::Context;
 use gorge_runtime::goroutine::{self, Scope, ScopedJoinHandle};
 use gorge_sync::Mutex;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub struct ScopedGroup<'scope, 'env, T, E> {
     scope: &'scope Scope<'scope, 'env>,
     control: Arc<Control>,
-    tasks: Tasks<ScopedJoinHandle<'scope, Result<T, TaskError<E>>>>,
+    tasks: Tasks<ScopedJoinHandle<'scope, TaskResult<T, E>>>,
 }
 
 /// Runs `body` with a group whose tasks may borrow what outlives this call, waits for the
@@ -174,7 +174,7 @@ where
         &self,
         index: usize,
         name: Option<String>,
-        handle: ScopedJoinHandle<'scope, Result<T, TaskError<E>>>,
+        handle: ScopedJoinHandle<'scope, TaskResult<T, E>>,
     ) {
         self.tasks.lock().push_back(Task {
             index,
