@@ -5,7 +5,9 @@ use crate::tools::{SEEDS, cancelled_at_any_point};
 use gorge_channel::context::background;
 use gorge_channel::{RecvError, RecvTimeoutError, TryRecvError};
 use gorge_patterns::{Broadcast, OnLag, TryBroadcastError};
+use gorge_runtime::primitive::random_below;
 use gorge_runtime::{catch_panic, go, sim, time, yield_now};
+use gorge_sync::Mutex;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -204,6 +206,26 @@ fn a_reader_that_stops_waiting_is_off_the_list() {
         yield_now();
         first.cancel();
         drop(first.join());
+        news.send(1).unwrap();
+        assert_eq!(second.join().unwrap(), Ok(1));
+    });
+}
+
+#[test]
+fn a_reader_whose_wait_was_cancelled_may_wait_elsewhere() {
+    sim::check(SEEDS, || {
+        let news = Broadcast::new(8);
+        let reader = Arc::new(Mutex::new(news.subscribe()));
+        let waits = || {
+            let reader = reader.clone();
+            go(move || reader.lock().recv())
+        };
+        let first = waits();
+        (0..random_below(4)).for_each(|_| yield_now());
+        first.cancel();
+        assert!(first.join().unwrap_err().is_cancelled());
+        let second = waits();
+        (0..random_below(4)).for_each(|_| yield_now());
         news.send(1).unwrap();
         assert_eq!(second.join().unwrap(), Ok(1));
     });

@@ -160,10 +160,13 @@ impl<T> Ring<T> {
     }
 
     /// A subscriber goes, which would have read the value `next`.
-    pub(super) fn leave(&self, number: u64, on_lag: OnLag, next: u64) {
+    pub(super) fn leave(&self, number: u64, on_lag: OnLag, next: u64, is_on_list: bool) {
         let mut state = self.lock();
         state.stats.subscribers -= 1;
-        let waiting = waiting::remove(&mut state.readers, number);
+        let waiting = match is_on_list {
+            true => waiting::remove(&mut state.readers, number),
+            false => None,
+        };
         let at = match on_lag {
             OnLag::DropNewest => state.hoards.iter().position(|hoard| hoard.number == number),
             _ => None,
@@ -286,10 +289,11 @@ impl<T> State<T> {
         if next < self.first {
             return Look::Lost(self.first - next);
         }
-        match self.chunk_of(next) {
-            Some(chunk) if next < self.end => Look::Found(Arc::clone(chunk)),
-            _ => self.nothing(),
+        if next == self.end {
+            return self.nothing();
         }
+        let chunk = self.chunk_of(next);
+        chunk.map_or_else(|| self.nothing(), |chunk| Look::Found(Arc::clone(chunk)))
     }
 
     /// A reader for which senders wait reads the value `next`. True if the first value may
@@ -318,9 +322,11 @@ impl<T> State<T> {
     }
 
     /// A reader that found nothing will wait. It may be on the list already, if the bell rang
-    /// for something else.
+    /// for something else, or if it was cancelled.
     pub(super) fn wait(&mut self, number: u64, bell: Bell, again: bool) {
-        if again && self.readers.iter().any(|waiting| waiting.number == number) {
+        if again && let Some(known) = self.readers.iter_mut().find(|it| it.number == number) {
+            // It may have been another goroutine that waited then.
+            known.bell = bell;
             return;
         }
         self.readers.push(Waiting { number, bell });

@@ -5,7 +5,7 @@
 //! and to go to sleep.
 
 use super::chunk::Chunk;
-use super::ring::{Look, Ring, State, wake_senders};
+use super::ring::{Look, wake_senders};
 use super::waiting::Bell;
 use super::{Core, OnLag};
 use gorge_channel::context::Context;
@@ -27,6 +27,9 @@ pub struct Subscriber<T> {
     received: u64,
     dropped: u64,
     cut_off: bool,
+    /// It has begun to wait, and may still be on the list of those who do: also when its wait
+    /// was cancelled.
+    is_on_list: bool,
     /// For waits in a select; made with the first one.
     bell: Option<(Sender<()>, Receiver<()>)>,
 }
@@ -53,6 +56,7 @@ impl<T: Send + Sync> Subscriber<T> {
             received: 0,
             dropped: 0,
             cut_off: false,
+            is_on_list: false,
             bell: None,
         }
     }
@@ -98,6 +102,9 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
     ///
     /// If it is not, or as for [`recv`](Subscriber::recv).
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        if let Some(value) = self.next_here() {
+            return Ok(value);
+        }
         match self.look(None) {
             Look::Found(value) => Ok(value),
             Look::Closed => Err(TryRecvError::Disconnected),
@@ -115,6 +122,9 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
     ///
     /// As for [`recv`](Subscriber::recv).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError> {
+        if let Some(value) = self.next_here() {
+            return Ok(value);
+        }
         self.receive(&Patience::Until(time::deadline(timeout)))
     }
 
@@ -129,6 +139,9 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
     ///
     /// As for [`recv`](Subscriber::recv).
     pub fn recv_with(&mut self, ctx: &Context) -> Result<T, RecvTimeoutError> {
+        if let Some(value) = self.next_here() {
+            return Ok(value);
+        }
         self.receive(&Patience::Context(ctx))
     }
 
@@ -152,28 +165,28 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
         Some(value)
     }
 
-    /// The next value. If there is none, and a bell, that will ring when there may be.
-    fn look(&mut self, bell: Option<(Bell, &mut Registered)>) -> Look<T> {
-        if let Some(value) = self.next_here() {
-            return Look::Found(value);
-        }
+    /// The next value. If there is none, and a patience to wait with, a bell will ring when
+    /// there may be.
+    fn look(&mut self, patience: Option<&Patience<'_>>) -> Look<T> {
         if self.cut_off {
             return Look::Closed;
         }
         match self.on_lag {
-            OnLag::DropNewest => self.look_hoarded(bell),
-            _ => self.look_shared(bell),
+            OnLag::DropNewest => self.look_hoarded(patience),
+            _ => self.look_shared(patience),
         }
     }
 
-    fn look_shared(&mut self, mut bell: Option<(Bell, &mut Registered)>) -> Look<T> {
+    fn look_shared(&mut self, patience: Option<&Patience<'_>>) -> Look<T> {
         loop {
             let mut state = self.core.ring.lock();
             let chunk = match state.look(self.next) {
                 Look::Found(chunk) => chunk,
                 Look::Nothing => {
-                    if let Some((bell, registered)) = bell.take() {
-                        registered.register(&mut state, bell);
+                    if let Some(patience) = patience {
+                        let bell = bell_for(&mut self.bell, patience);
+                        state.wait(self.number, bell, self.is_on_list);
+                        self.is_on_list = true;
                     }
                     return Look::Nothing;
                 }
@@ -207,12 +220,14 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
         }
     }
 
-    fn look_hoarded(&mut self, bell: Option<(Bell, &mut Registered)>) -> Look<T> {
+    fn look_hoarded(&mut self, patience: Option<&Patience<'_>>) -> Look<T> {
         let mut state = self.core.ring.lock();
         let (looked, dropped) = state.take_hoarded(self.number);
         state.stats.dropped += dropped;
-        if let (Look::Nothing, Some((bell, registered))) = (&looked, bell) {
-            registered.register(&mut state, bell);
+        if let (Look::Nothing, Some(patience)) = (&looked, patience) {
+            let bell = bell_for(&mut self.bell, patience);
+            state.wait(self.number, bell, self.is_on_list);
+            self.is_on_list = true;
         }
         drop(state);
         self.dropped += dropped;
@@ -239,42 +254,30 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
 
     /// Waits until there is a value, or the end.
     fn receive(&mut self, patience: &Patience<'_>) -> Result<T, RecvTimeoutError> {
-        let core = Arc::clone(&self.core);
-        let mut waits = Waits {
-            ring: &core.ring,
-            registered: Registered {
-                number: self.number,
-                is_on_list: false,
-            },
-        };
         loop {
-            let bell = self.bell_for(patience);
-            match self.look(Some((bell, &mut waits.registered))) {
-                // Whoever brought it has taken all off the list.
+            match self.look(Some(patience)) {
                 Look::Found(value) => {
-                    waits.registered.is_on_list = false;
+                    // Whoever brought it has taken all off the list.
+                    self.is_on_list = false;
                     return Ok(value);
                 }
                 Look::Closed => return Err(RecvTimeoutError::Disconnected),
                 Look::Nothing | Look::Lost(_) => {}
             }
-            if let Err(Over) = self.park(patience) {
+            let waited = self.park(patience);
+            if let Some(value) = self.next_here() {
+                self.is_on_list = false;
+                return Ok(value);
+            }
+            if let Err(Over) = waited {
+                self.core.ring.stop_waiting(self.number);
+                self.is_on_list = false;
                 // It may have come at the last moment.
                 return self.try_recv().map_err(|error| match error {
                     TryRecvError::Empty => RecvTimeoutError::Timeout,
                     TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
                 });
             }
-        }
-    }
-
-    fn bell_for(&mut self, patience: &Patience<'_>) -> Bell {
-        match patience {
-            Patience::Context(_) => {
-                let (bell, _) = self.bell.get_or_insert_with(|| bounded(1));
-                Bell::Channel(bell.clone())
-            }
-            _ => Bell::Goroutine(goroutine::current()),
         }
     }
 
@@ -301,36 +304,21 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
     }
 }
 
-/// A reader that may be on the list of those who wait.
-struct Registered {
-    number: u64,
-    is_on_list: bool,
-}
-
-impl Registered {
-    fn register<T>(&mut self, state: &mut State<T>, bell: Bell) {
-        state.wait(self.number, bell, self.is_on_list);
-        self.is_on_list = true;
-    }
-}
-
-/// Takes a reader off the list that leaves it to nobody else.
-struct Waits<'a, T> {
-    ring: &'a Ring<T>,
-    registered: Registered,
-}
-
-impl<T> Drop for Waits<'_, T> {
-    fn drop(&mut self) {
-        if self.registered.is_on_list {
-            self.ring.stop_waiting(self.registered.number);
+/// What wakes a reader that waits with this patience.
+fn bell_for(own: &mut Option<(Sender<()>, Receiver<()>)>, patience: &Patience<'_>) -> Bell {
+    match patience {
+        Patience::Context(_) => {
+            let (bell, _) = own.get_or_insert_with(|| bounded(1));
+            Bell::Channel(bell.clone())
         }
+        _ => Bell::Goroutine(goroutine::current()),
     }
 }
 
 impl<T> Drop for Subscriber<T> {
     fn drop(&mut self) {
-        self.core.ring.leave(self.number, self.on_lag, self.next);
+        let ring = &self.core.ring;
+        ring.leave(self.number, self.on_lag, self.next, self.is_on_list);
     }
 }
 
