@@ -19,7 +19,7 @@ use gorge_runtime::primitive::atomic::{AtomicUsize, Ordering};
 use gorge_runtime::{JoinError, JoinHandle, shield};
 use gorge_sync::{Mutex, WaitGroup};
 use std::any::Any;
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::process;
@@ -43,6 +43,8 @@ pub(super) struct Control {
     submitted: AtomicUsize,
     /// The index of the task that failed first, plus one.
     first: AtomicUsize,
+    /// The names of those who have one, by index.
+    names: Mutex<BTreeMap<usize, String>>,
 }
 
 /// Nobody is admitted any more.
@@ -73,6 +75,7 @@ impl Control {
             alive: WaitGroup::new(),
             submitted: AtomicUsize::new(0),
             first: AtomicUsize::new(0),
+            names: Mutex::new(BTreeMap::new()),
         })
     }
 
@@ -121,6 +124,11 @@ impl Control {
         }
     }
 
+    /// Keeps the name of a task, to be told if it fails.
+    pub(super) fn name(&self, index: usize, name: String) {
+        self.names.lock().insert(index, name);
+    }
+
     /// Waits until all tasks have ended; delivers a cancel.
     pub(super) fn wait(&self) {
         self.alive.wait();
@@ -129,6 +137,18 @@ impl Control {
     /// Waits until all tasks have ended, whatever happens.
     pub(super) fn wait_anyhow(&self) {
         shield(|| self.alive.wait());
+    }
+
+    /// The names of tasks that have ended.
+    fn take_names<T, E>(&self, ended: &[Ended<T, E>]) -> BTreeMap<usize, String> {
+        let mut names = self.names.lock();
+        match ended.last() {
+            Some(last) if !names.is_empty() => {
+                let later = names.split_off(&(last.index + 1));
+                std::mem::replace(&mut names, later)
+            }
+            _ => BTreeMap::new(),
+        }
     }
 
     fn note_first(&self, index: usize) {
@@ -224,12 +244,11 @@ impl Drop for Ticket {
 /// A started task.
 pub(super) struct Task<H> {
     pub(super) index: usize,
-    pub(super) name: Option<String>,
     pub(super) handle: H,
 }
 
 /// The tasks that were started and not collected.
-pub(super) type Tasks<H> = Mutex<VecDeque<Task<H>>>;
+pub(super) type Tasks<H> = Mutex<Vec<Task<H>>>;
 
 /// Handles of plain and of scoped goroutines.
 pub(super) trait Join {
@@ -257,7 +276,6 @@ impl<R> Join for ScopedJoinHandle<'_, R> {
 /// A task that has ended.
 pub(super) struct Ended<T, E> {
     index: usize,
-    name: Option<String>,
     result: TaskResult<T, E>,
 }
 
@@ -271,19 +289,12 @@ where
     H: Join<Value = TaskResult<T, E>>,
 {
     let started = std::mem::take(&mut *tasks.lock());
-    let join = |task: Task<H>| Ended {
-        index: task.index,
-        name: task.name,
-        // They have ended, but for the last steps of their goroutines.
-        result: shield(|| task.handle.join()).unwrap_or_else(|error| {
-            Err(Box::new(match error.is_cancelled() {
-                true => TaskError::Cancelled,
-                false => TaskError::NotStarted(error),
-            }))
-        }),
-    };
-    let mut ended: Vec<_> = started.into_iter().map(join).collect();
+    // They have ended, but for the last steps of their goroutines.
+    let mut ended: Vec<_> = shield(|| started.into_iter().map(join).collect());
     ended.sort_by_key(|task| task.index);
+    if ended.iter().all(|task| task.result.is_ok()) {
+        return ended;
+    }
     for task in &ended {
         if matches!(&task.result, Err(error) if matches!(**error, TaskError::NotStarted(_))) {
             control.note_first(task.index);
@@ -296,6 +307,21 @@ where
         ended = propagate(control, ended);
     }
     ended
+}
+
+fn join<H, T, E>(task: Task<H>) -> Ended<T, E>
+where
+    H: Join<Value = TaskResult<T, E>>,
+{
+    Ended {
+        index: task.index,
+        result: task.handle.join().unwrap_or_else(|error| {
+            Err(Box::new(match error.is_cancelled() {
+                true => TaskError::Cancelled,
+                false => TaskError::NotStarted(error),
+            }))
+        }),
+    }
 }
 
 /// Continues the first panic, if there was any.
@@ -316,7 +342,11 @@ fn propagate<T, E>(control: &Control, mut ended: Vec<Ended<T, E>>) -> Vec<Ended<
 }
 
 /// What each task has come to.
-pub(super) fn results<T, E>(ended: Vec<Ended<T, E>>) -> Vec<Result<T, TaskError<E>>> {
+pub(super) fn results<T, E>(
+    control: &Control,
+    ended: Vec<Ended<T, E>>,
+) -> Vec<Result<T, TaskError<E>>> {
+    drop(control.take_names(&ended));
     let result = |task: Ended<T, E>| task.result.map_err(|error| *error);
     ended.into_iter().map(result).collect()
 }
@@ -329,19 +359,15 @@ pub(super) fn values<T, E>(
     // Relaxed: all tasks have been waited for.
     let first = control.first.load(Ordering::Relaxed);
     let ignores_panics = control.rules.on_panic == OnPanic::Ignore;
+    let mut names = control.take_names(&ended);
     let (mut values, mut failures) = (Vec::with_capacity(ended.len()), Vec::new());
-    for Ended {
-        index,
-        name,
-        result,
-    } in ended
-    {
+    for Ended { index, result } in ended {
         match result {
             Ok(value) => values.push(value),
             Err(error) if error.is_panic() && ignores_panics => {}
             Err(error) => failures.push(Failure {
                 index,
-                name,
+                name: names.remove(&index),
                 error: *error,
             }),
         }

@@ -31,7 +31,6 @@ use control::{Control, NotAdmitted, Task, TaskResult, Tasks, Ticket, collect, re
 use gorge_channel::context::Context;
 use gorge_runtime::{JoinHandle, go, goroutine};
 use gorge_sync::Mutex;
-use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -114,7 +113,7 @@ where
     }
 
     fn of(control: Arc<Control>) -> Group<T, E> {
-        let tasks = Mutex::new(VecDeque::new());
+        let tasks = Mutex::new(Vec::new());
         let core = Arc::new(Core { control, tasks });
         Group {
             spawner: Spawner { core },
@@ -233,7 +232,7 @@ where
     pub fn wait_all(&self) -> Vec<Result<T, TaskError<E>>> {
         let core = &self.spawner.core;
         core.control.wait();
-        results(collect(&core.control, &core.tasks))
+        results(&core.control, collect(&core.control, &core.tasks))
     }
 }
 
@@ -279,10 +278,11 @@ where
             return Err(GoError(f));
         };
         let (index, name) = (ticket.index, name.into());
-        let builder = goroutine::Builder::new().name(name.clone());
+        self.core.control.name(index, name.clone());
+        let builder = goroutine::Builder::new().name(name);
         let spawned = builder.spawn(move || ticket.run(f));
         let handle = spawned.unwrap_or_else(|error| panic!("{error}"));
-        self.keep(index, Some(name), handle);
+        self.keep(index, handle);
         Ok(())
     }
 
@@ -312,15 +312,11 @@ where
     {
         let index = ticket.index;
         let handle = go(move || ticket.run(f));
-        self.keep(index, None, handle);
+        self.keep(index, handle);
     }
 
-    fn keep(&self, index: usize, name: Option<String>, handle: Handle<T, E>) {
-        self.core.tasks.lock().push_back(Task {
-            index,
-            name,
-            handle,
-        });
+    fn keep(&self, index: usize, handle: Handle<T, E>) {
+        self.core.tasks.lock().push(Task { index, handle });
     }
 }
 

@@ -5,7 +5,6 @@ use super::{GoError, Group, GroupError, TryGoError};
 use gorge_channel::context::Context;
 use gorge_runtime::goroutine::{self, Scope, ScopedJoinHandle};
 use gorge_sync::Mutex;
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -69,7 +68,7 @@ where
         let group = ScopedGroup {
             scope,
             control: Arc::clone(control),
-            tasks: Mutex::new(VecDeque::new()),
+            tasks: Mutex::new(Vec::new()),
         };
         // If `body` or the wait unwinds, the tasks hear of it before they are waited for.
         let unwinding = CancelOnDrop(control);
@@ -130,10 +129,11 @@ where
             return Err(GoError(f));
         };
         let (index, name) = (ticket.index, name.into());
-        let builder = goroutine::Builder::new().name(name.clone());
+        self.control.name(index, name.clone());
+        let builder = goroutine::Builder::new().name(name);
         let spawned = builder.spawn_scoped(self.scope, move || ticket.run(f));
         let handle = spawned.unwrap_or_else(|error| panic!("{error}"));
-        self.keep(index, Some(name), handle);
+        self.keep(index, handle);
         Ok(())
     }
 
@@ -167,20 +167,11 @@ where
     {
         let index = ticket.index;
         let handle = self.scope.spawn(move || ticket.run(f));
-        self.keep(index, None, handle);
+        self.keep(index, handle);
     }
 
-    fn keep(
-        &self,
-        index: usize,
-        name: Option<String>,
-        handle: ScopedJoinHandle<'scope, TaskResult<T, E>>,
-    ) {
-        self.tasks.lock().push_back(Task {
-            index,
-            name,
-            handle,
-        });
+    fn keep(&self, index: usize, handle: ScopedJoinHandle<'scope, TaskResult<T, E>>) {
+        self.tasks.lock().push(Task { index, handle });
     }
 }
 
