@@ -233,6 +233,25 @@ fn no_cancel_is_delivered_where_parking_is_forbidden() {
 }
 
 #[test]
+fn one_that_has_not_started_is_cancelled_although_its_destructor_would_wait() {
+    struct Waits;
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            goroutine::sleep(Duration::from_secs(3600));
+        }
+    }
+    in_each_setting(|runtime| {
+        runtime.run(|| {
+            let captured = Waits;
+            let unstarted = go(move || drop(captured));
+            unstarted.cancel();
+            // Or it has, where another processor was faster, or the slice was over.
+            expect_cancelled(unstarted);
+        });
+    });
+}
+
+#[test]
 fn many_cancels_at_once_are_one() {
     in_each_placement(2, |runtime| {
         for _ in 0..200 {

@@ -216,6 +216,8 @@ where
     unsafe {
         let failure = match catch_unwind(AssertUnwindSafe(|| drop_stored::<F>(room))) {
             Ok(()) => failure,
+            // A destructor that would wait is told of the cancel, too.
+            Err(payload) if payload.is::<Cancelled>() => failure,
             Err(payload) => Failure::Panic(payload),
         };
         let panicked = matches!(failure, Failure::Panic(_));

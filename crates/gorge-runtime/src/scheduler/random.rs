@@ -23,15 +23,21 @@ impl Random {
 
     /// A number below `bound`, which is not zero.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        let high = self.bits() >> 32;
-        // Multiply-shift: uniform enough for bounds far below 2^32.
-        ((high * bound as u64) >> 32) as usize
+        // Multiply-shift: uniform enough for bounds far below 2^64.
+        ((u128::from(self.bits()) * bound as u128) >> 64) as usize
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Random;
+
+    #[test]
+    fn a_bound_may_be_as_large_as_numbers_are() {
+        let mut random = Random::new(7, 0);
+        let large = (0..100).filter(|_| random.below(usize::MAX) > usize::MAX / 2);
+        assert!((20..80).contains(&large.count()));
+    }
 
     #[test]
     fn numbers_below_a_bound_reach_all_of_it() {
