@@ -26,6 +26,8 @@ use super::status::{Look, Status};
 use crate::Receiver;
 use gorge_runtime::primitive::atomic::{AtomicUsize, Ordering};
 use gorge_runtime::primitive::{RawLock, UnsafeCell};
+#[cfg(not(gorge_loom))]
+use gorge_runtime::sim::precedes_deadline;
 use gorge_runtime::time;
 use std::any::{Any, type_name};
 use std::mem;
@@ -232,6 +234,14 @@ impl Node {
         self.deadline().is_some_and(|at| at <= time::now())
     }
 
+    /// As [`is_overdue`](Node::is_overdue), for whoever is about to end it in another way: at
+    /// the very instant of the deadline, that may have come first.
+    pub(super) fn is_too_late_to_end(&self) -> bool {
+        let now = time::now();
+        self.deadline()
+            .is_some_and(|at| at < now || at == now && !precedes_deadline())
+    }
+
     /// A value of this type, the one that was added last.
     pub(super) fn value<V: Any>(&self) -> Option<&V> {
         let mut node = Some(self);
@@ -401,4 +411,10 @@ unsafe fn free(node: NonNull<Node>) -> Option<NodeRef> {
     // with the parent.
     drop(node);
     parent
+}
+
+/// Loom's models have no clock.
+#[cfg(gorge_loom)]
+fn precedes_deadline() -> bool {
+    false
 }

@@ -76,7 +76,7 @@ impl Node {
     /// Ends this context because somebody cancels it, unless it has ended or is overdue.
     pub(super) fn cancel_by_hand(&self, ending: Ending) {
         match self.status.look() {
-            Look::Open if self.is_overdue() => _ = self.expire(),
+            Look::Open if self.is_too_late_to_end() => _ = self.expire(),
             Look::Open => _ = self.cancel(ending),
             _ => {}
         }
@@ -107,7 +107,9 @@ impl Node {
     /// Ends a registered function that is not to run, and drops it. True for the call that
     /// does.
     pub(super) fn withdraw(&self, ending: Ending) -> bool {
-        if let Some(context) = self.lister() {
+        if let Some(context) = self.lister()
+            && context.is_too_late_to_end()
+        {
             // What is overdue runs: it has been started, if only now.
             _ = context.reason();
         }

@@ -7,7 +7,7 @@ use super::permits::Grant;
 use super::shared::Shared;
 use super::sleeper::Sleeper;
 use crate::goroutine::GRef;
-use crate::sim::{Idle, Trace, World};
+use crate::sim::{Idle, Next, Trace, World};
 use std::sync::Arc;
 
 impl Machine {
@@ -28,16 +28,23 @@ impl Machine {
         let Some(world) = self.world() else {
             unreachable!("only the machine of a simulation comes here")
         };
+        // A simulation has one machine, so these are all the timers.
+        let timers = &self.processor().timers;
         loop {
-            self.expire_all_timers();
+            world.take_due(timers, &self.shared().clock);
             self.gather();
             if world.must_stop() {
                 return None;
             }
-            if let Some(g) = self.with_queue(|queue| world.pick(queue)) {
-                return Some(self.found(g));
+            match self.with_queue(|queue| world.pick(queue)) {
+                Some(Next::Runs(g)) => return Some(self.found(g)),
+                Some(Next::Expires(g)) => {
+                    self.queue_last(g);
+                    continue;
+                }
+                None => {}
             }
-            match world.idle(self.shared()) {
+            match world.idle(self.shared(), timers) {
                 Idle::LookAgain => {}
                 Idle::Over => return None,
                 Idle::Rest => {
@@ -66,10 +73,12 @@ impl Machine {
         }
     }
 
-    /// Whether nobody could run but the goroutine that does.
+    /// Whether nothing could happen but what the goroutine does that runs.
     pub(crate) fn is_alone(&self) -> bool {
         self.gather();
+        // What is due in the heap was taken before it ran.
         self.with_queue(|queue| queue.is_empty())
+            && !self.world().is_some_and(World::is_anybody_due)
     }
 
     /// Runs goroutines until nobody could run any more, or the world says stop.

@@ -75,13 +75,13 @@ mod world;
 
 pub use config::{Config, Observed};
 pub use failure::{Failure, FailureKind};
-#[doc(hidden)]
-pub use point::is_simulated;
 pub(crate) use point::{after_start, forgotten, panicked, point, started};
+#[doc(hidden)]
+pub use point::{is_simulated, precedes_deadline};
 pub use settle::settle;
 pub use strategy::Strategy;
 pub use trace::{Action, Step, Trace};
-pub(crate) use world::{Idle, Plan, World};
+pub(crate) use world::{Idle, Next, Plan, World};
 
 /// Runs `f` as the main goroutine of a simulation, and returns its value when all other
 /// goroutines have ended, too. `f` may borrow from the caller.

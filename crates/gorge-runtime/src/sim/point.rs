@@ -116,3 +116,11 @@ unsafe fn fail(world: &World, id: GoroutineId, run: *mut Run) {
 pub fn is_simulated() -> bool {
     current::machine().is_some_and(|machine| machine.closed_world().is_some())
 }
+
+/// Whether what the caller does, at the very instant at which a deadline passes that nobody
+/// has noticed, comes before that. Only a virtual clock stands still at an instant: there the
+/// seed decides, and elsewhere it is too late.
+pub fn precedes_deadline() -> bool {
+    current::machine()
+        .is_some_and(|machine| machine.world().is_some() && machine.random_below(2) == 0)
+}

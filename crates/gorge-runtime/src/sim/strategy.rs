@@ -18,6 +18,7 @@
 
 use crate::goroutine::GRef;
 use crate::scheduler::Random;
+use crate::timer::Due;
 use std::collections::{HashMap, VecDeque};
 
 /// How the scheduler of a simulation chooses.
@@ -44,6 +45,13 @@ const LENGTHS: usize = 14;
 
 /// So many steps in a row a goroutine runs at most while others could.
 const STREAK_MAX: u32 = 1000;
+
+/// What happens next: by its place among those that could run, or the waits that are due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    Runs(usize),
+    Expires(usize),
+}
 
 /// See the module's description.
 pub(super) enum Chooser {
@@ -98,15 +106,28 @@ impl Strategy {
 }
 
 impl Chooser {
-    /// Takes the one to run next out of those that could.
+    /// Chooses among those that could run and the waits that are due, some of which may have
+    /// ended otherwise.
     #[inline]
-    pub(super) fn choose(&self, queue: &mut VecDeque<GRef>, random: &mut Random) -> Option<GRef> {
-        let place = match (queue.len(), self) {
-            (0 | 1, _) => 0,
+    pub(super) fn choose(
+        &self,
+        queue: &VecDeque<GRef>,
+        due: &mut Vec<Due>,
+        random: &mut Random,
+    ) -> Option<Choice> {
+        let place = match (queue.len() + due.len(), self) {
+            (0, _) => return None,
+            (1, _) => 0,
             (len, Chooser::Uniform) => random.below(len),
-            (_, Chooser::Pct(pct)) => pct.first_of(queue),
+            (_, Chooser::Pct(pct)) => {
+                due.retain(Due::is_waiting);
+                return pct.first_of(queue, due);
+            }
         };
-        queue.swap_remove_back(place)
+        Some(match place.checked_sub(queue.len()) {
+            None => Choice::Runs(place),
+            Some(place) => Choice::Expires(place),
+        })
     }
 
     /// Step `number` is this goroutine's, or (zero) the scheduler's.
@@ -152,21 +173,37 @@ impl Chooser {
 }
 
 impl Pct {
-    fn first_of(&self, queue: &VecDeque<GRef>) -> usize {
-        // SAFETY: a queued goroutine is alive.
-        let id = |g: &GRef| unsafe { g.as_ref() }.id().as_u64();
-        let places = queue.iter().map(id).enumerate();
-        let first = places.max_by_key(|(_, id)| (self.priority(*id), *id));
-        first.map_or(0, |(place, _)| place)
+    fn first_of(&self, queue: &VecDeque<GRef>, due: &[Due]) -> Option<Choice> {
+        let runs = queue.iter().enumerate().map(|(place, g)| {
+            // SAFETY: a queued goroutine is alive.
+            let id = unsafe { g.as_ref() }.id().as_u64();
+            (self.priority(id), id, Choice::Runs(place))
+        });
+        let expires = due.iter().enumerate().map(|(place, due)| {
+            let id = due.id().as_u64();
+            (self.priority_of_timer(id), id, Choice::Expires(place))
+        });
+        let first = runs
+            .chain(expires)
+            .max_by_key(|&(priority, id, _)| (priority, id));
+        first.map(|(_, _, choice)| choice)
+    }
+
+    /// A timer is a party of its own, whatever its goroutine's priority is.
+    fn priority_of_timer(&self, goroutine: u64) -> i64 {
+        self.drawn(!goroutine)
     }
 
     fn priority(&self, goroutine: u64) -> i64 {
         if let Some(&changed) = self.changed.get(&goroutine) {
             return changed;
         }
-        // Random, but the same whenever it is asked for.
-        let drawn = Random::new(self.salt, goroutine).bits();
-        FIRST + (drawn >> 2) as i64
+        self.drawn(goroutine)
+    }
+
+    /// Random, but the same whenever it is asked for.
+    fn drawn(&self, party: u64) -> i64 {
+        FIRST + (Random::new(self.salt, party).bits() >> 2) as i64
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Action {
     Parks(WaitReason),
     /// It made another goroutine runnable.
     Wakes(GoroutineId),
+    /// The time until which this goroutine was to wait at most has come, and ends its wait.
+    Expires(GoroutineId),
     /// It ended.
     Ends,
     /// The clock shows so much now: nobody could run.
@@ -86,9 +88,10 @@ impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for step in self.steps() {
             write!(f, "{:>8}  ", step.number)?;
-            match step.goroutine.as_u64() {
-                0 => f.write_str("the scheduler")?,
-                id => self.write_goroutine(f, id)?,
+            match (step.goroutine.as_u64(), step.action) {
+                (_, Action::Expires(_)) => f.write_str("a timer")?,
+                (0, _) => f.write_str("the scheduler")?,
+                (id, _) => self.write_goroutine(f, id)?,
             }
             match step.action {
                 Action::Runs => f.write_str(" runs")?,
@@ -102,7 +105,7 @@ impl fmt::Display for Trace {
                 Action::At(operation) => write!(f, ": {operation}")?,
                 Action::Yields => f.write_str(" yields")?,
                 Action::Parks(reason) => write!(f, " waits [{reason}]")?,
-                Action::Wakes(other) => {
+                Action::Wakes(other) | Action::Expires(other) => {
                     f.write_str(" wakes ")?;
                     self.write_goroutine(f, other.as_u64())?;
                 }
@@ -217,6 +220,7 @@ fn digest_of(action: Action, digest: u64) -> u64 {
         Action::Wakes(other) => mix(mix(digest, 6), other.as_u64()),
         Action::Ends => mix(digest, 7),
         Action::ClockAt(time) => mix(mix(digest, 8), time.as_nanos() as u64),
+        Action::Expires(other) => mix(mix(digest, 9), other.as_u64()),
     }
 }
 
@@ -251,6 +255,7 @@ mod tests {
         recorder.record(1, Action::Starts(GoroutineId::new(2), None));
         recorder.record(2, Action::Parks(WaitReason::ChannelReceive));
         recorder.record(0, Action::ClockAt(Duration::from_secs(3)));
+        recorder.record(0, Action::Expires(GoroutineId::new(2)));
         let text = recorder.into_trace().to_string();
         let lines: Vec<_> = text.lines().map(str::trim_start).collect();
         assert_eq!(
@@ -259,6 +264,7 @@ mod tests {
                 "1  goroutine 1 starts goroutine 2 \"reader\"",
                 "2  goroutine 2 \"reader\" waits [chan receive]",
                 "3  the scheduler sets the clock to 3s",
+                "4  a timer wakes goroutine 2 \"reader\"",
             ]
         );
     }

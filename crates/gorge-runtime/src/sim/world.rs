@@ -1,8 +1,9 @@
 //! What the machine of a simulation knows beyond any other machine: who runs next and
 //! why, what happened so far, and how it ends.
 //!
-//! * [`World::pick`]: the next goroutine, of those that could run.
-//! * [`World::idle`]: what happens when none could: one that settles goes on, else the
+//! * [`World::pick`]: what happens next, of all that could: a goroutine runs, or a wait
+//!   ends whose time has come.
+//! * [`World::idle`]: what happens when nothing could: one that settles goes on, else the
 //!   clock moves, else it is over.
 //! * [`World::note`], [`World::started`], [`World::at`]: what happens meanwhile.
 //! * [`World::fail`]: the first thing that goes wrong is what went wrong.
@@ -15,11 +16,12 @@
 //! Used by its machine's thread only. No borrow of the state outlives a function here.
 
 use super::failure::Cause;
-use super::strategy::{Chooser, Strategy};
+use super::strategy::{Choice, Chooser, Strategy};
 use super::trace::{Action, Recorder, Trace};
 use crate::goroutine::GRef;
 use crate::park::{Outcome, Waiter};
-use crate::scheduler::{Crew as _, NEVER, Random, Shared};
+use crate::scheduler::{NEVER, Random, Shared};
+use crate::timer::{Clock, Due, Timers};
 use crate::trace::Event;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -51,6 +53,15 @@ impl Plan {
     };
 }
 
+/// What a machine does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// It runs this goroutine.
+    Runs(GRef),
+    /// It queues this one, whose wait a timer has ended.
+    Expires(GRef),
+}
+
 /// What a machine does that finds nobody to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Idle {
@@ -80,6 +91,10 @@ struct State {
     /// The one that ran last, and whether it had to leave, or wanted to.
     last: u64,
     must_leave: bool,
+    /// The waits whose time has come, in no order: the next one to end is chosen as the next
+    /// goroutine to run is, and others may end them before. So the clock stands still as
+    /// long as there is one.
+    due: Vec<Due>,
     /// Those who wait until nobody else could run.
     settling: Vec<Waiter>,
     /// How many steps there had been when the clock moved last.
@@ -108,6 +123,7 @@ impl World {
                 taken: None,
                 last: 0,
                 must_leave: false,
+                due: Vec::new(),
                 settling: Vec::new(),
                 clock_moved_at: 0,
                 main: 0,
@@ -123,8 +139,29 @@ impl World {
         self.plan.is_closed
     }
 
-    /// Takes the next goroutine to run out of those that could.
-    pub(crate) fn pick(&self, queue: &mut VecDeque<GRef>) -> Option<GRef> {
+    /// Takes the waits whose time has come out of the timers.
+    #[inline]
+    pub(crate) fn take_due(&self, timers: &Timers, clock: &Clock) {
+        if timers.earliest() != NEVER {
+            let due = &mut self.state.borrow_mut().due;
+            timers.take_due(clock.now(), |it| due.push(it));
+        }
+    }
+
+    /// Whether there is a wait whose time has come.
+    pub(crate) fn is_anybody_due(&self) -> bool {
+        let due = &mut self.state.borrow_mut().due;
+        while let Some(last) = due.last() {
+            if last.is_waiting() {
+                return true;
+            }
+            due.pop();
+        }
+        false
+    }
+
+    /// Chooses what happens next of all that could.
+    pub(crate) fn pick(&self, queue: &mut VecDeque<GRef>) -> Option<Next> {
         let state = &mut *self.state.borrow_mut();
         if state.running != 0 && !state.must_leave {
             // It was not made to leave, and did not leave to wait.
@@ -133,9 +170,22 @@ impl World {
             self.record(state, id, Action::Yields);
         }
         (state.running, state.must_leave) = (0, false);
-        let next = state.chooser.choose(queue, &mut state.random);
-        state.taken = next.or(state.taken);
-        next
+        loop {
+            let State { due, random, .. } = state;
+            match state.chooser.choose(queue, due, random)? {
+                Choice::Runs(place) => {
+                    state.taken = queue.swap_remove_back(place);
+                    return state.taken.map(Next::Runs);
+                }
+                Choice::Expires(place) => {
+                    let due = state.due.swap_remove(place);
+                    if let Some(g) = due.end() {
+                        self.record(state, 0, Action::Expires(due.id()));
+                        return Some(Next::Expires(g));
+                    }
+                }
+            }
+        }
     }
 
     /// Whether the machine of a closed world has to stop, whoever could run.
@@ -151,8 +201,8 @@ impl World {
         }
     }
 
-    /// Nobody could run.
-    pub(crate) fn idle(&self, shared: &Shared) -> Idle {
+    /// Nobody could run, and nothing is due.
+    pub(crate) fn idle(&self, shared: &Shared, timers: &Timers) -> Idle {
         if let Some(waiter) = self.take_settling() {
             // SAFETY: it was among those who settle, and takes itself out from there,
             // on this thread, before it returns.
@@ -171,9 +221,11 @@ impl World {
             }
             return Idle::Over;
         }
-        let due = shared.earliest_timer();
-        if due != NEVER && shared.clock.jump_to(due) {
-            self.record(state, 0, Action::ClockAt(Duration::from_nanos(due)));
+        if let Some((when, due)) = timers.take_first() {
+            let is_moved = shared.clock.jump_to(when);
+            debug_assert!(is_moved, "the clock of a simulation is virtual");
+            state.due.push(due);
+            self.record(state, 0, Action::ClockAt(Duration::from_nanos(when)));
             state.clock_moved_at = state.recorder.total();
             return Idle::LookAgain;
         }

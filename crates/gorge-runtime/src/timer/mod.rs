@@ -22,7 +22,7 @@ pub(crate) use crate::scheduler::NEVER;
 pub(crate) use clock::Clock;
 pub(crate) use slot::Slot;
 
-use crate::goroutine::{G, GRef};
+use crate::goroutine::{G, GRef, GoroutineId};
 use crate::park::{Outcome, PARKED};
 use crate::primitive::atomic::{AtomicU64, Ordering};
 use crossbeam_utils::CachePadded;
@@ -49,10 +49,16 @@ struct Queue {
     sweep_at: usize,
 }
 
+/// A wait whose time has come, taken out of its heap: nobody else ends it for that.
+pub(crate) struct Due {
+    g: GRef,
+    ticket: u32,
+}
+
 /// What an entry that came up is good for.
 enum Found {
-    /// It ended its goroutine's wait.
-    Expired,
+    /// Its goroutine's wait, with this ticket, ends now.
+    Due(u32),
     /// Its goroutine's wait ends later.
     Early(u64),
     /// Its goroutine needs no entry, or has another one.
@@ -107,25 +113,36 @@ impl Timers {
     /// Ends every wait whose time has come. The caller, who keeps the runtime
     /// alive, makes the goroutines runnable, in this order: that of their
     /// deadlines.
+    #[inline]
     pub(crate) fn expire(&self, now: u64, expired: &mut Vec<GRef>) {
+        self.take_due(now, |due| expired.extend(due.end()));
+    }
+
+    /// As [`expire`](Timers::expire), but leaves it to `take`, or to whoever that gives them
+    /// to, to end the waits.
+    #[inline]
+    pub(crate) fn take_due(&self, now: u64, mut take: impl FnMut(Due)) {
         if self.earliest() > now {
             return;
         }
         let mut queue = self.queue.lock();
         let heap = &mut queue.heap;
-        while let Some(entry) = heap.due(now) {
-            // SAFETY: Gs stay allocated as long as their runtime, which is that
-            // of the heaps that they went to, and which the caller keeps.
-            match look(unsafe { entry.g.as_ref() }, entry.key) {
-                Found::Expired => {
-                    heap.remove_first();
-                    expired.push(entry.g);
-                }
-                Found::Early(when) => heap.postpone_first(when),
-                Found::Abandoned => heap.remove_first(),
-            }
+        while let Some((_, due)) = heap.next_due(now) {
+            take(due);
         }
         self.publish(heap);
+    }
+
+    /// The wait whose deadline comes first, taken out, and when that is. Entries before it,
+    /// which no wait relies on, are dropped.
+    pub(crate) fn take_first(&self) -> Option<(u64, Due)> {
+        if self.earliest() == NEVER {
+            return None;
+        }
+        let mut queue = self.queue.lock();
+        let first = queue.heap.next_due(NEVER);
+        self.publish(&queue.heap);
+        first
     }
 
     /// Under the lock: lets others see what is earliest.
@@ -137,7 +154,52 @@ impl Timers {
     }
 }
 
-/// Does for the G what an entry stands for whose time has come.
+impl Heap {
+    /// Takes out the next wait whose time has come, and when that was.
+    #[inline]
+    fn next_due(&mut self, now: u64) -> Option<(u64, Due)> {
+        loop {
+            let Entry { key, g } = self.due(now)?;
+            // SAFETY: Gs stay allocated as long as their runtime, which is that
+            // of the heaps that they went to, and which the caller keeps.
+            match look(unsafe { g.as_ref() }, key) {
+                Found::Due(ticket) => {
+                    self.remove_first();
+                    return Some((key, Due { g, ticket }));
+                }
+                Found::Early(when) => self.postpone_first(when),
+                Found::Abandoned => self.remove_first(),
+            }
+        }
+    }
+}
+
+/// For whoever keeps the runtime alive, and with it the Gs.
+impl Due {
+    fn g(&self) -> &G {
+        // SAFETY: said above.
+        unsafe { self.g.as_ref() }
+    }
+
+    /// The goroutine's number.
+    pub(crate) fn id(&self) -> GoroutineId {
+        self.g().id()
+    }
+
+    /// Whether nobody has ended the wait so far.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.g().cell.waits(self.ticket)
+    }
+
+    /// Ends the wait, unless somebody has: then the caller makes the goroutine runnable.
+    #[inline]
+    pub(crate) fn end(&self) -> Option<GRef> {
+        let token = Outcome::TimedOut.to_token();
+        self.g().cell.claim(self.ticket, token).then_some(self.g)
+    }
+}
+
+/// Looks for what an entry stands for whose time has come.
 ///
 /// The order of the first three steps matters: withdraw, state word, deadline.
 fn look(g: &G, key: u64) -> Found {
@@ -156,10 +218,7 @@ fn look(g: &G, key: u64) -> Found {
             false => Found::Abandoned,
         };
     }
-    match g.cell.claim(word.ticket(), Outcome::TimedOut.to_token()) {
-        true => Found::Expired,
-        false => Found::Abandoned,
-    }
+    Found::Due(word.ticket())
 }
 
 impl Queue {

@@ -134,6 +134,27 @@ fn an_entry_that_comes_up_early_goes_to_the_deadline() {
 }
 
 #[test]
+fn the_first_wait_is_found_behind_entries_that_no_wait_relies_on() {
+    let world = World::new(3);
+    for (g, deadline) in [(0, 10), (1, 20), (2, 300)] {
+        let ticket = world.wait(g, 0, Some(deadline));
+        if g < 2 {
+            assert!(world.wake(g, ticket));
+            world.resume(g);
+        }
+    }
+    world.wait(0, 0, Some(200));
+    let timers = &world.timers[0];
+    let (when, due) = timers.take_first().expect("two wait");
+    assert_eq!((when, timers.earliest(), world.entries()), (200, 300, 1));
+    assert!(due.is_waiting());
+    assert_eq!(due.end(), Some(world.gs[0]));
+    assert!(!due.is_waiting() && due.end().is_none());
+    assert_eq!(timers.take_first().map(|(when, _)| when), Some(300));
+    assert!(timers.take_first().is_none());
+}
+
+#[test]
 fn an_early_entry_does_not_overtake_those_due_before_its_deadline() {
     let world = World::new(2);
     let ticket = world.wait(0, 0, Some(100));
