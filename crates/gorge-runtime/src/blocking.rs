@@ -60,6 +60,9 @@ const STACK_BYTES: usize = 1 << 20;
 ///
 /// A panic of `f` continues in the caller.
 ///
+/// In a simulation `f` runs while everybody else stands still. There it panics where it would
+/// have to wait for a goroutine or for time, and ends the process if it was panicking already.
+///
 /// # Cancellation
 ///
 /// Delivers a cancel before `f` begins, also while it waits for a thread: `f` is

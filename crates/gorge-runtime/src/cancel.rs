@@ -44,8 +44,8 @@ pub(crate) struct Cancelled;
 ///
 /// # Panics
 ///
-/// Inside [`no_park`](crate::goroutine::no_park): then the wait was refused
-/// for that.
+/// Inside [`no_park`](crate::goroutine::no_park), and in a simulation inside
+/// [`blocking`](crate::blocking()): then the wait was refused for that.
 #[cold]
 #[cfg_attr(not(gorge_loom), track_caller)]
 pub fn deliver() -> ! {
@@ -60,6 +60,8 @@ pub fn deliver() -> ! {
             park_for_good(g);
         }
         panics::unwinding_begins();
+    } else {
+        crate::sim::panic_if_refused();
     }
     resume_unwind(Box::new(Cancelled))
 }

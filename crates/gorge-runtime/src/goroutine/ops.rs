@@ -10,6 +10,7 @@ use crate::preempt;
 use crate::primitive::atomic::Ordering;
 use crate::primitive::thread;
 use crate::scheduler::{Machine, current as machine};
+use crate::sim;
 use crate::time;
 use std::time::{Duration, Instant};
 
@@ -45,13 +46,13 @@ pub fn yield_now() {
 ///
 /// Delivers a cancel.
 pub fn sleep(duration: Duration) {
+    preempt::point_at("sleep");
     if duration.is_zero() {
         if cancel::is_pending() {
             cancel::deliver();
         }
         return;
     }
-    preempt::point_at("sleep");
     let deadline = time::deadline(duration);
     wait_unpublished(WaitReason::Sleep, deadline);
 }
@@ -93,6 +94,7 @@ pub fn park_timeout(duration: Duration) {
 #[inline(always)]
 fn park_until(deadline: Option<Instant>) {
     let Some(g) = machine::goroutine() else {
+        sim::check_may_wait(WaitReason::Park);
         return match deadline {
             None => thread::park(),
             Some(deadline) => thread::park_timeout(deadline.saturating_duration_since(time::now())),

@@ -18,6 +18,7 @@ use crate::panics;
 use crate::park::{self, CancelMode, Outcome, Refused, Wait, WaitReason, Waiter};
 use crate::primitive::RawLock;
 use crate::primitive::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sim;
 use parking_lot::Mutex;
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -89,6 +90,7 @@ where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
     check_may_park();
+    sim::check_may_wait(WaitReason::Scope);
     if cancel::is_pending() {
         cancel::deliver();
     }

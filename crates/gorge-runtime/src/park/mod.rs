@@ -126,7 +126,7 @@ impl Outcome {
     }
 }
 
-/// A wait did not begin, because a cancel is pending or the goroutine must not
+/// A wait did not begin, because a cancel is pending or the caller must not
 /// wait here: neither `publish` nor `commit` ran. The operation undoes what it
 /// began and calls [`cancel::deliver`](crate::cancel::deliver).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,8 +248,9 @@ impl Claim {
 ///
 /// # Errors
 ///
-/// [`Refused`] when a cancel is pending and `wait` delivers cancels, and inside
-/// [`no_park`](crate::goroutine::no_park) whatever `wait` says.
+/// [`Refused`] when a cancel is pending and `wait` delivers cancels; and whatever `wait`
+/// says inside [`no_park`](crate::goroutine::no_park), and in a simulation inside
+/// [`blocking`](crate::blocking()).
 ///
 /// # Safety
 ///
@@ -307,20 +308,9 @@ where
     C: FnOnce(),
 {
     #[cfg(not(gorge_loom))]
-    check_may_wait(wait.reason);
+    if crate::sim::refuses(wait.reason) {
+        return Err(Refused);
+    }
     // SAFETY: the caller's contract.
     Ok(unsafe { thread::park(wait, publish, commit) })
-}
-
-/// In a simulation nobody else could ever end the wait of a closure that was
-/// given to `blocking`: better an end with a reason.
-#[cfg(not(gorge_loom))]
-fn check_may_wait(reason: WaitReason) {
-    if crate::scheduler::current::machine().is_some_and(|machine| machine.must_not_wait()) {
-        crate::report::report(format_args!(
-            "gorge: in a simulation, a closure that was given to `blocking` waits ({reason}): \
-             only goroutines may wait there; aborting"
-        ));
-        std::process::abort();
-    }
 }

@@ -56,18 +56,19 @@
 //! wait for it, and calls it a deadlock. Descriptors cannot be registered with the
 //! [`netpoll`](crate::netpoll), other runtimes not be waited for, and simulations not be
 //! nested: all that is refused. What is given to [`blocking`](crate::blocking()) runs right
-//! there, while everybody else stands still.
+//! there, while everybody else stands still: where it would have to wait it panics.
 //!
 //! * `world`: who runs next, what happened, how it ends. `strategy` and `trace` are its
 //!   parts.
 //! * `point`: where the rest of the runtime tells of what happens.
 //! * `engine`: one simulation on its thread. `config`: its options. `failure`: how it
-//!   failed. `settle`.
+//!   failed. `settle`. `refusal`: waits where nobody can end them.
 
 mod config;
 mod engine;
 mod failure;
 mod point;
+mod refusal;
 mod settle;
 mod strategy;
 mod trace;
@@ -78,6 +79,7 @@ pub use failure::{Failure, FailureKind};
 pub(crate) use point::{after_start, forgotten, panicked, point, started};
 #[doc(hidden)]
 pub use point::{is_simulated, precedes_deadline};
+pub(crate) use refusal::{check_may_wait, panic_if_refused, refuses};
 pub use settle::settle;
 pub use strategy::Strategy;
 pub use trace::{Action, Step, Trace};

@@ -19,7 +19,7 @@ use super::failure::Cause;
 use super::strategy::{Choice, Chooser, Strategy};
 use super::trace::{Action, Recorder, Trace};
 use crate::goroutine::GRef;
-use crate::park::{Outcome, Waiter};
+use crate::park::{Outcome, WaitReason, Waiter};
 use crate::scheduler::{NEVER, Random, Shared};
 use crate::timer::{Clock, Due, Timers};
 use crate::trace::Event;
@@ -76,6 +76,7 @@ pub(crate) enum Idle {
 /// See the module's description.
 pub(crate) struct World {
     plan: Plan,
+    seed: u64,
     strategy: Strategy,
     state: RefCell<State>,
 }
@@ -97,6 +98,8 @@ struct State {
     due: Vec<Due>,
     /// Those who wait until nobody else could run.
     settling: Vec<Waiter>,
+    /// What a closure was not allowed to wait for that runs while all others stand still.
+    refused: Option<WaitReason>,
     /// How many steps there had been when the clock moved last.
     clock_moved_at: u64,
     main: u64,
@@ -114,6 +117,7 @@ impl World {
         let chooser = strategy.chooser(&mut random);
         World {
             plan,
+            seed,
             strategy,
             state: RefCell::new(State {
                 random,
@@ -125,6 +129,7 @@ impl World {
                 must_leave: false,
                 due: Vec::new(),
                 settling: Vec::new(),
+                refused: None,
                 clock_moved_at: 0,
                 main: 0,
                 main_has_ended: false,
@@ -258,6 +263,25 @@ impl World {
     pub(super) fn has_settled(&self, waiter: Waiter) {
         let settling = &mut self.state.borrow_mut().settling;
         settling.retain(|other| !other.is_same_wait(waiter));
+    }
+
+    /// What a closure is told that was given to `blocking` and would wait.
+    pub(super) fn refusal(&self, reason: WaitReason) -> String {
+        let (seed, step) = (self.seed, self.state.borrow().recorder.total());
+        format!(
+            "in a simulation (seed {seed}, step {step}), a closure that was given to `blocking` \
+             would wait ({reason}), and never end, as nobody else runs before it does: wait \
+             before it or after it, on the goroutine"
+        )
+    }
+
+    /// Such a closure was not allowed to wait.
+    pub(super) fn refuses(&self, reason: WaitReason) {
+        self.state.borrow_mut().refused = Some(reason);
+    }
+
+    pub(super) fn take_refused(&self) -> Option<WaitReason> {
+        self.state.borrow_mut().refused.take()
     }
 
     /// Something was done to a goroutine. This, and what follows, is for closed worlds.
