@@ -4,8 +4,9 @@ use gorge::channel::{bounded, select, unbounded};
 use gorge::netpoll::{Direction, PollError, Pollable};
 use gorge::sim::{self, Action, Config, FailureKind};
 use gorge::sync::Mutex;
-use gorge::{Runtime, blocking, go, goroutine, time, yield_now};
+use gorge::{JoinHandle, Runtime, block_on, blocking, go, goroutine, time, yield_now};
 use std::io::Read;
+use std::mem;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::Arc;
@@ -116,6 +117,40 @@ fn a_panic_fails_unless_somebody_hears_of_it() {
     (0..10).for_each(|seed| sim::run(seed, caught));
     let scoped = || goroutine::scope(|scope| drop(scope.spawn(|| panic!("as planned"))));
     assert_eq!(failure_of(scoped).0, FailureKind::Panic);
+}
+
+#[test]
+fn a_panic_whose_handle_nobody_has_asked_in_the_end_fails() {
+    let fails = |seed, f: fn() -> Option<JoinHandle<()>>| {
+        let failure = Config::new().try_run(seed, f).expect_err("it panicked");
+        assert_eq!(failure.kind(), FailureKind::Panic);
+        assert_eq!(failure.message(), "goroutine 2 panicked: unheard");
+    };
+    for seed in 0..20 {
+        fails(seed, || Some(go(|| panic!("unheard"))));
+        fails(seed, || {
+            mem::forget(go(|| panic!("unheard")));
+            None
+        });
+        fails(seed, || {
+            goroutine::scope(|scope| mem::forget(scope.spawn(|| panic!("unheard"))));
+            None
+        });
+        fails(seed, || {
+            // It waits for one that is not there any more.
+            let panics = go(|| panic!("unheard"));
+            drop(go(goroutine::park));
+            Some(panics)
+        });
+        let heard = sim::run(seed, || {
+            assert!(go(|| panic!("heard")).join().is_err());
+            assert!(block_on(go(|| panic!("heard"))).is_err());
+            let ended = go(|| 42);
+            sim::settle();
+            ended
+        });
+        assert_eq!(heard.join().expect("it ended well"), 42);
+    }
 }
 
 #[test]

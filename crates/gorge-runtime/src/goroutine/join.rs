@@ -168,6 +168,9 @@ impl<T> JoinHandle<T> {
                 unsafe {
                     let run = g.as_ref().run.get();
                     look((*run).panicked);
+                    if (*run).panicked {
+                        sim::heard(g.as_ref().id());
+                    }
                     if (*run).unreported {
                         panics::report_unasked(g.as_ref(), run);
                     }
@@ -199,6 +202,7 @@ impl<T> JoinHandle<T> {
         result.map_err(|failure| {
             // SAFETY: as above.
             unsafe { (*self.g().run.get()).unreported = false };
+            sim::heard(self.goroutine.id());
             let name = self.goroutine.name().map(Into::into);
             JoinError::new(self.goroutine.id(), name, failure)
         })

@@ -404,7 +404,10 @@ unsafe fn complete(g: GRef) {
     match shared_g.life.complete() {
         Completion::DropResult => {
             match &family {
-                Some(family) if panicked => family.note_panic(),
+                Some(family) if panicked => {
+                    family.note_panic();
+                    sim::heard(shared_g.id());
+                }
                 // SAFETY: the result is still the goroutine's.
                 None if panicked => unsafe { sim::forgotten(g, run) },
                 _ => {}

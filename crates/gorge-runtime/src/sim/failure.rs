@@ -14,7 +14,7 @@ use std::time::Duration;
 /// What went wrong first, as the world finds it.
 #[derive(Clone, Debug)]
 pub(super) enum Cause {
-    /// A goroutine panicked, and nobody asked for it, or the main one did.
+    /// The main goroutine panicked, or one whose result nobody asked for.
     Panic(GoroutineId, Arc<str>),
     /// Everybody waits, and the main goroutine is among them.
     Deadlock,

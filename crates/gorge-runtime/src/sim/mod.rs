@@ -39,8 +39,8 @@
 //!
 //! # What fails
 //!
-//! * A panic of the closure, and one of a goroutine that nobody asks for the result: its
-//!   handle was dropped.
+//! * A panic of the closure, and one of a goroutine that nobody has asked for the result when
+//!   all has ended: its handle was dropped, or put away, or is what the closure returned.
 //! * A deadlock: everybody waits, and no timer is left.
 //! * A leak: the closure has returned, and goroutines are left that wait. (Those that could
 //!   run do so first.)
@@ -76,7 +76,7 @@ mod world;
 
 pub use config::{Config, Observed};
 pub use failure::{Failure, FailureKind};
-pub(crate) use point::{after_start, forgotten, panicked, point, started};
+pub(crate) use point::{after_start, forgotten, heard, panicked, point, started};
 #[doc(hidden)]
 pub use point::{is_simulated, precedes_deadline};
 pub(crate) use refusal::{check_may_wait, panic_if_refused, refuses};

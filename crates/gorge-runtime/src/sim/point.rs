@@ -12,6 +12,7 @@ use crate::error::{Failure as TaskFailure, panic_message};
 use crate::goroutine::{GRef, GoroutineId, Run};
 use crate::panics;
 use crate::scheduler::{Machine, current};
+use std::sync::Arc;
 
 /// The calling goroutine, which runs in this world, is about to do something. Others may
 /// run before it does.
@@ -77,11 +78,14 @@ pub(crate) fn after_start() {
 pub(crate) unsafe fn panicked(machine: &Machine, g: GRef, run: *mut Run) {
     // SAFETY: the goroutine is alive, as the caller has its task.
     let id = unsafe { g.as_ref() }.id();
+    // SAFETY: the caller's contract.
     if let Some(world) = machine.closed_world()
-        && world.is_main(id.as_u64())
+        && let Some(message) = unsafe { message(run) }
     {
-        // SAFETY: the caller's contract.
-        unsafe { fail(world, id, run) }
+        match world.is_main(id.as_u64()) {
+            true => world.fail(|| Cause::Panic(id, message)),
+            false => world.unheard(id, message),
+        }
     }
 }
 
@@ -92,22 +96,35 @@ pub(crate) unsafe fn panicked(machine: &Machine, g: GRef, run: *mut Run) {
 /// As for [`panicked`].
 #[cold]
 pub(crate) unsafe fn forgotten(g: GRef, run: *mut Run) {
+    // SAFETY: the caller's contract.
     if let Some(machine) = current::machine()
         && let Some(world) = machine.closed_world()
+        && let Some(message) = unsafe { message(run) }
     {
-        // SAFETY: the goroutine is alive, and the caller's contract.
-        unsafe { fail(world, g.as_ref().id(), run) }
+        // SAFETY: the goroutine is alive, as the caller has its task.
+        let id = unsafe { g.as_ref() }.id();
+        world.fail(|| Cause::Panic(id, message));
     }
 }
 
+/// Somebody has asked how this goroutine ended, or it was another one's to hear of it.
+#[cold]
+pub(crate) fn heard(id: GoroutineId) {
+    if let Some(world) = current::machine().and_then(Machine::closed_world) {
+        world.heard(id);
+    }
+}
+
+/// What the goroutine panicked with, if it did.
+///
 /// # Safety
 ///
 /// As for [`panicked`].
-unsafe fn fail(world: &World, id: GoroutineId, run: *mut Run) {
+unsafe fn message(run: *mut Run) -> Option<Arc<str>> {
     // SAFETY: the caller's contract.
-    if let Some(TaskFailure::Panic(payload)) = unsafe { Run::failure(run) } {
-        let message = panic_message(&**payload);
-        world.fail(|| Cause::Panic(id, message.into()));
+    match unsafe { Run::failure(run) } {
+        Some(TaskFailure::Panic(payload)) => Some(panic_message(&**payload).into()),
+        _ => None,
     }
 }
 

@@ -39,9 +39,10 @@ pub enum Strategy {
     },
 }
 
-/// The executions that PCT expects have from `2^LENGTH_MIN` steps, in so many powers.
+/// The executions that PCT expects have so many steps, in powers of two: the first one and
+/// the last.
 const LENGTH_MIN: u32 = 3;
-const LENGTHS: usize = 14;
+const LENGTH_MAX: u32 = 16;
 
 /// So many steps in a row a goroutine runs at most while others could.
 const STREAK_MAX: u32 = 1000;
@@ -91,7 +92,8 @@ impl Strategy {
         let Strategy::Pct { depth } = self else {
             return Chooser::Uniform;
         };
-        let length = 1usize << (LENGTH_MIN + random.below(LENGTHS) as u32);
+        let powers = 1 + LENGTH_MAX - LENGTH_MIN;
+        let length = 1usize << (LENGTH_MIN + random.below(powers as usize) as u32);
         let change = |place| (1 + random.below(length) as u64, i64::from(place));
         let mut changes: Vec<_> = (1..depth).map(change).collect();
         changes.sort_unstable_by(|a, b| b.cmp(a));
@@ -220,6 +222,23 @@ mod tests {
             assert!(depths.contains(&Strategy::Pct { depth }));
         }
         assert!(!depths.contains(&Strategy::Uniform));
+    }
+
+    #[test]
+    fn changes_come_as_late_as_in_the_longest_execution_that_is_expected() {
+        let latest = (0..1000).map(|seed| {
+            let chooser = (Strategy::Pct { depth: 4 }).chooser(&mut Random::new(seed, 0));
+            match chooser {
+                Chooser::Pct(pct) => pct.changes[0].0,
+                Chooser::Uniform => unreachable!("that is not what was asked for"),
+            }
+        });
+        let latest: Vec<_> = latest.collect();
+        assert!(latest.iter().all(|&step| step <= 1 << LENGTH_MAX));
+        for power in LENGTH_MIN..LENGTH_MAX {
+            let beyond = latest.iter().filter(|&&step| step > 1 << power).count();
+            assert!(beyond > 20, "only {beyond} beyond 2^{power}");
+        }
     }
 
     #[test]

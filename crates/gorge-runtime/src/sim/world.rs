@@ -18,13 +18,14 @@
 use super::failure::Cause;
 use super::strategy::{Choice, Chooser, Strategy};
 use super::trace::{Action, Recorder, Trace};
-use crate::goroutine::GRef;
+use crate::goroutine::{GRef, GoroutineId};
 use crate::park::{Outcome, WaitReason, Waiter};
 use crate::scheduler::{NEVER, Random, Shared};
 use crate::timer::{Clock, Due, Timers};
 use crate::trace::Event;
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a simulation is to go, beside its seed.
@@ -104,6 +105,8 @@ struct State {
     clock_moved_at: u64,
     main: u64,
     main_has_ended: bool,
+    /// The panics of goroutines whose handles are there, and were not asked so far.
+    unheard: Vec<(GoroutineId, Arc<str>)>,
     cause: Option<Cause>,
     /// It is over: how many goroutines may still be run to let them unwind.
     unwinding: Option<u64>,
@@ -133,6 +136,7 @@ impl World {
                 clock_moved_at: 0,
                 main: 0,
                 main_has_ended: false,
+                unheard: Vec::new(),
                 cause: None,
                 unwinding: None,
             }),
@@ -220,6 +224,10 @@ impl World {
         (state.running, state.must_leave) = (0, false);
         let is_unwinding = state.unwinding.is_some();
         if self.plan.is_closed && state.main_has_ended && !is_unwinding {
+            // From here on, nobody asks.
+            if let Some((id, message)) = state.unheard.first().cloned() {
+                state.cause.get_or_insert(Cause::Panic(id, message));
+            }
             // Also who has left nothing but a destructor of its result to do.
             if !shared.is_all_retired() {
                 state.cause.get_or_insert(Cause::Leak);
@@ -390,6 +398,19 @@ impl World {
         if state.unwinding.is_none() {
             state.cause.get_or_insert_with(cause);
         }
+    }
+
+    /// A goroutine has panicked, and nobody has asked for that so far.
+    pub(super) fn unheard(&self, id: GoroutineId, message: Arc<str>) {
+        self.state.borrow_mut().unheard.push((id, message));
+    }
+
+    /// Somebody has asked how a goroutine ended, or never will.
+    pub(super) fn heard(&self, id: GoroutineId) {
+        self.state
+            .borrow_mut()
+            .unheard
+            .retain(|(other, _)| *other != id);
     }
 
     /// The goroutine that the simulation is of.
