@@ -3,6 +3,7 @@
 use crate::channel::Chan;
 use crate::error::SendError;
 use crate::promise::Promise;
+use gorge_runtime::preempt;
 use std::fmt;
 
 /// The right to send one value without waiting, from [`Sender::reserve`]. Dropped, it
@@ -40,6 +41,7 @@ impl<'a, T> Permit<'a, T> {
     ///
     /// If the channel was closed meanwhile, with the value.
     pub fn send(mut self, value: T) -> Result<(), SendError<T>> {
+        preempt::point_at_without_cancel("send what was reserved");
         match self.promise.take() {
             Some(promise) => self.chan.keep_promise(promise, value),
             None => Err(SendError(value)),
@@ -50,6 +52,7 @@ impl<'a, T> Permit<'a, T> {
 impl<T> Drop for Permit<'_, T> {
     fn drop(&mut self) {
         if let Some(promise) = self.promise.take() {
+            preempt::point_at_without_cancel("give up what was reserved");
             self.chan.break_promise(promise);
         }
     }

@@ -266,11 +266,13 @@ impl<T> Receiver<T> {
     /// Whether nothing can be sent any more, because the channel was closed or
     /// all senders are gone. There may still be values in it.
     pub fn is_closed(&self) -> bool {
+        preempt::point_at_without_cancel("look at a channel");
         self.handle.is_closed()
     }
 
     /// How many values are in the channel. Always zero if its capacity is.
     pub fn len(&self) -> usize {
+        preempt::point_at_without_cancel("look at a channel");
         self.handle.len()
     }
 
@@ -282,6 +284,7 @@ impl<T> Receiver<T> {
     /// Whether there is no room in the channel. Always true if its capacity is
     /// zero.
     pub fn is_full(&self) -> bool {
+        preempt::point_at_without_cancel("look at a channel");
         self.handle.is_full()
     }
 

@@ -321,11 +321,13 @@ impl<T> Sender<T> {
     /// Whether nothing can be sent any more, because the channel was closed or
     /// all receivers are gone.
     pub fn is_closed(&self) -> bool {
+        preempt::point_at_without_cancel("look at a channel");
         self.handle.is_closed()
     }
 
     /// How many values are in the channel. Always zero if its capacity is.
     pub fn len(&self) -> usize {
+        preempt::point_at_without_cancel("look at a channel");
         self.handle.len()
     }
 
@@ -337,6 +339,7 @@ impl<T> Sender<T> {
     /// Whether there is no room in the channel. Always true if its capacity is
     /// zero.
     pub fn is_full(&self) -> bool {
+        preempt::point_at_without_cancel("look at a channel");
         self.handle.is_full()
     }
 

@@ -11,6 +11,7 @@ use crate::goroutine::{
 use crate::leak::LeakReport;
 use crate::metrics::RuntimeMetrics;
 use crate::panics;
+use crate::preempt;
 use crate::report::report;
 use crate::scheduler::{Shared, current};
 use crate::shutdown::ShutdownError;
@@ -355,6 +356,7 @@ where
 /// How many goroutines of the calling goroutine's runtime have not ended. On
 /// an OS thread: of the default runtime.
 pub fn num_goroutines() -> usize {
+    preempt::point_at_without_cancel("count goroutines");
     with_runtime(|shared| usize::try_from(shared.live()).unwrap_or(usize::MAX))
 }
 

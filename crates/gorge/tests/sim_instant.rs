@@ -123,6 +123,12 @@ fn a_cancel_at_a_contexts_deadline_comes_first_or_not() {
             ContextError::DeadlineExceeded => "overdue",
         }
     });
+    // There is no moment before a deadline that has passed.
+    finds([ContextError::DeadlineExceeded.to_string()], || {
+        let (context, guard) = context::background().with_timeout(Duration::ZERO);
+        guard.cancel();
+        context.err().expect("it is over").to_string()
+    });
     // Who has been told that it is over is not told anything else.
     finds([ContextError::DeadlineExceeded.to_string()], || {
         let (context, guard) = context::background().with_timeout(LIMIT);

@@ -11,6 +11,7 @@ use super::Context;
 use super::error::{ContextError, Ending};
 use super::node::{Func, NodeRef};
 use super::tree;
+use gorge_runtime::preempt;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -88,6 +89,7 @@ impl AfterFunc {
     ///
     /// The function is dropped before this returns.
     pub fn stop(&self) -> bool {
+        preempt::point_at_without_cancel("stop a function");
         self.node.withdraw(Ending {
             reason: ContextError::Canceled,
             cause: None,

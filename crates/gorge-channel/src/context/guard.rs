@@ -2,6 +2,7 @@
 
 use super::error::{self, ContextError, Ending};
 use super::node::NodeRef;
+use gorge_runtime::preempt;
 use std::error::Error;
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -45,6 +46,7 @@ impl CancelGuard {
     }
 
     fn cancel_for(&self, cause: Option<error::Cause>) {
+        preempt::point_at_without_cancel("cancel a context");
         self.node.cancel_by_hand(Ending {
             reason: ContextError::Canceled,
             cause,

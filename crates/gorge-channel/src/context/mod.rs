@@ -56,7 +56,7 @@ pub use wait::Cancelled;
 
 use crate::Receiver;
 use error::Ending;
-use gorge_runtime::time;
+use gorge_runtime::{preempt, time};
 use node::{Deadline, Kind, NodeRef};
 use std::any::Any;
 use std::error::Error;
@@ -184,6 +184,7 @@ impl Context {
     }
 
     fn derive(&self, kind: Kind) -> (Context, CancelGuard) {
+        preempt::point_at_without_cancel("derive a context");
         let (context, guard) = tree::derive(&self.node, kind);
         (Context { node: context }, CancelGuard::of(guard))
     }
@@ -197,7 +198,12 @@ impl Context {
             Some(at) if tree::is_first(&self.node, at) => Kind::Deadline(Deadline { at, cause }),
             _ => Kind::Cancel,
         };
-        self.derive(kind)
+        let derived = self.derive(kind);
+        // Nobody can cancel it before its deadline if that passes at this very instant.
+        if at.is_some_and(node::stands_at) {
+            _ = derived.0.node.reason();
+        }
+        derived
     }
 
     /// Derives a context that carries a value, found by its type: [`value`](Context::value).
@@ -277,6 +283,7 @@ impl Context {
     /// Why the context is done; `None` while it is not. Once it says a reason,
     /// it always says this one, and [`done`](Context::done) is closed.
     pub fn err(&self) -> Option<ContextError> {
+        preempt::point_at_without_cancel("look at a context");
         self.node.canceller()?.reason()
     }
 
@@ -299,6 +306,7 @@ impl Context {
     /// assert!(cause.downcast_ref::<io::Error>().is_some());
     /// ```
     pub fn cause(&self) -> Option<Arc<dyn Error + Send + Sync>> {
+        preempt::point_at_without_cancel("look at a context");
         let node = self.node.canceller()?;
         let _reason = node.reason()?;
         let Ending { reason, cause } = node.ending()?;

@@ -27,7 +27,7 @@ use crate::Receiver;
 use gorge_runtime::primitive::atomic::{AtomicUsize, Ordering};
 use gorge_runtime::primitive::{RawLock, UnsafeCell};
 #[cfg(not(gorge_loom))]
-use gorge_runtime::sim::precedes_deadline;
+pub(super) use gorge_runtime::sim::{precedes_deadline, stands_at};
 use gorge_runtime::time;
 use std::any::{Any, type_name};
 use std::mem;
@@ -416,5 +416,11 @@ unsafe fn free(node: NonNull<Node>) -> Option<NodeRef> {
 /// Loom's models have no clock.
 #[cfg(gorge_loom)]
 fn precedes_deadline() -> bool {
+    false
+}
+
+/// As above.
+#[cfg(gorge_loom)]
+pub(super) fn stands_at(_: Instant) -> bool {
     false
 }

@@ -59,7 +59,7 @@ mod on_the_clock {
 
         /// Whether it will call this waker then.
         pub(in crate::futures) fn is(&self, due: Instant, waker: &Waker) -> bool {
-            self.due == due && self.waker.will_wake(waker) && !self.stop.is_closed()
+            self.due == due && self.waker.will_wake(waker) && !self.stop.chan().is_closed()
         }
     }
 
@@ -100,7 +100,7 @@ mod on_the_clock {
             let Some(sleep) = self.sleep.take() else {
                 return;
             };
-            if sleep.stopped.is_closed() {
+            if sleep.stopped.chan().is_closed() {
                 return;
             }
             if self.is_thread {

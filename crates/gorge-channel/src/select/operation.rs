@@ -7,6 +7,7 @@ use crate::permit::Permit;
 use crate::place;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
+use gorge_runtime::preempt;
 use std::fmt;
 use std::ptr::NonNull;
 use std::thread;
@@ -73,6 +74,7 @@ impl<'a> SelectedOperation<'a> {
     /// If it is another operation that was selected.
     #[inline]
     pub fn send<T>(mut self, sender: &Sender<T>, value: T) -> Result<(), SendError<T>> {
+        preempt::point_at_without_cancel("send what was reserved");
         check_sender(self.case, sender);
         // SAFETY: the parcel has what this case has got, and that is taken once.
         let promise = self

@@ -8,7 +8,7 @@
 use crate::{Receiver, RecvTimeoutError, Sender, bounded};
 use gorge_runtime::primitive::RawLock;
 use gorge_runtime::primitive::atomic::{AtomicBool, Ordering};
-use gorge_runtime::{go, time};
+use gorge_runtime::{go, preempt, time};
 use std::cell::UnsafeCell;
 use std::convert::Infallible;
 use std::fmt;
@@ -77,12 +77,14 @@ impl FuncTimer {
     /// Keeps the function from running: true if it would have. False if it was started,
     /// which this does not wait for, or had been stopped.
     pub fn stop(&self) -> bool {
+        preempt::point_at_without_cancel("stop a timer");
         self.replace(Setting::none())
     }
 
     /// Lets the function run in `duration` from now, whatever was set before. True as for
     /// [`stop`](FuncTimer::stop).
     pub fn reset(&self, duration: Duration) -> bool {
+        preempt::point_at_without_cancel("set a timer");
         self.replace(Setting::new(&self.function, time::deadline(duration)))
     }
 

@@ -4,7 +4,7 @@
 use crate::Receiver;
 use crate::buffer;
 use crate::channel::Chan;
-use gorge_runtime::time;
+use gorge_runtime::{preempt, time};
 use std::fmt;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
@@ -67,6 +67,7 @@ impl Ticker {
     /// Stops it: no tick comes any more, also none that was due. The channel stays open: who
     /// waits for it waits on, until the ticker is [set anew](Ticker::reset).
     pub fn stop(&self) {
+        preempt::point_at_without_cancel("stop a timer");
         self.channel.chan().stop_timer();
     }
 
@@ -78,6 +79,7 @@ impl Ticker {
     /// If the period is zero.
     #[track_caller]
     pub fn reset(&self, period: Duration) {
+        preempt::point_at_without_cancel("set a timer");
         check(period, "Ticker::reset");
         self.channel
             .chan()

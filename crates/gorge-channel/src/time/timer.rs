@@ -7,7 +7,7 @@
 use crate::Receiver;
 use crate::buffer;
 use crate::channel::Chan;
-use gorge_runtime::time;
+use gorge_runtime::{preempt, time};
 use std::fmt;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
@@ -70,12 +70,14 @@ impl Timer {
     /// channel stays open: who waits for it waits on, until the timer is
     /// [set anew](Timer::reset).
     pub fn stop(&self) -> bool {
+        preempt::point_at_without_cancel("stop a timer");
         self.channel.chan().stop_timer()
     }
 
     /// Sets it anew: it is due in `duration` from now, whatever it was before, and whoever
     /// waits for it waits until then. True as for [`stop`](Timer::stop).
     pub fn reset(&self, duration: Duration) -> bool {
+        preempt::point_at_without_cancel("set a timer");
         self.channel
             .chan()
             .set_timer(time::deadline(duration), None)
@@ -83,6 +85,7 @@ impl Timer {
 
     /// As [`reset`](Timer::reset), to be due at `when`.
     pub fn reset_at(&self, when: Instant) -> bool {
+        preempt::point_at_without_cancel("set a timer");
         self.channel.chan().set_timer(Some(when), None)
     }
 }

@@ -129,6 +129,12 @@ impl<T> JoinHandle<T> {
     /// Whether the goroutine has ended, so that [`join`](JoinHandle::join)
     /// returns at once.
     pub fn is_finished(&self) -> bool {
+        preempt::point_at_without_cancel("look at a goroutine");
+        self.has_ended()
+    }
+
+    #[inline]
+    pub(super) fn has_ended(&self) -> bool {
         self.g().life.is_done()
     }
 
@@ -340,7 +346,8 @@ impl<T> Future for JoinHandle<T> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         this.expect_result("poll");
-        if !this.is_finished() && this.register(context.waker()) {
+        preempt::point_at_without_cancel("join");
+        if !this.has_ended() && this.register(context.waker()) {
             return Poll::Pending;
         }
         Poll::Ready(this.take())
@@ -365,7 +372,7 @@ impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle")
             .field("goroutine", &self.goroutine)
-            .field("finished", &self.is_finished())
+            .field("finished", &self.has_ended())
             .finish()
     }
 }

@@ -341,7 +341,7 @@ impl<T> fmt::Debug for ScopedJoinHandle<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ScopedJoinHandle")
             .field("goroutine", self.goroutine())
-            .field("finished", &self.is_finished())
+            .field("finished", &self.handle.has_ended())
             .finish()
     }
 }

@@ -24,18 +24,18 @@
 //! # What is decided by the seed
 //!
 //! Which goroutine runs next, of those that could; which case a select chooses; in which
-//! order those run who were woken together, or whose deadlines are the same. Before every
-//! operation of the runtime another goroutine may run, as if there were a processor for
-//! each ([`Config::forced_yields`]), so that operations interleave in every way. Where a
-//! program reads and writes shared memory without any, put a
-//! [`checkpoint`](crate::checkpoint()) between, to let it interleave there, too.
+//! order those run who were woken together; what comes first at one instant, a deadline or
+//! what others do then. Before every operation of the runtime another goroutine may run, as
+//! if there were a processor for each ([`Config::forced_yields`]), so that operations
+//! interleave in every way. Where a program reads and writes shared memory without any,
+//! put a [`checkpoint`](crate::checkpoint()) between, to let it interleave there, too.
 //!
 //! # Time
 //!
 //! [`time::now`](crate::time::now) shows the simulation's clock. It stands still while
-//! anybody could run, and when nobody could it jumps to the next deadline: to sleep for a
-//! year takes as long as to wake up. [`settle`] waits until nobody else could run, in no
-//! time. When the closure has returned, the clock stands still for good.
+//! anybody could run, and when nobody could it jumps to the next deadline that is waited for:
+//! to sleep for a year takes as long as to wake up. [`settle`] waits until nobody else could
+//! run, in no time. When the closure has returned, the clock stands still for good.
 //!
 //! # What fails
 //!
@@ -78,7 +78,7 @@ pub use config::{Config, Observed};
 pub use failure::{Failure, FailureKind};
 pub(crate) use point::{after_start, forgotten, heard, panicked, point, started};
 #[doc(hidden)]
-pub use point::{is_simulated, precedes_deadline};
+pub use point::{is_simulated, precedes_deadline, stands_at};
 pub(crate) use refusal::{check_may_wait, panic_if_refused, refuses};
 pub use settle::settle;
 pub use strategy::Strategy;

@@ -13,6 +13,7 @@ use crate::goroutine::{GRef, GoroutineId, Run};
 use crate::panics;
 use crate::scheduler::{Machine, current};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The calling goroutine, which runs in this world, is about to do something. Others may
 /// run before it does.
@@ -78,8 +79,8 @@ pub(crate) fn after_start() {
 pub(crate) unsafe fn panicked(machine: &Machine, g: GRef, run: *mut Run) {
     // SAFETY: the goroutine is alive, as the caller has its task.
     let id = unsafe { g.as_ref() }.id();
-    // SAFETY: the caller's contract.
     if let Some(world) = machine.closed_world()
+        // SAFETY: the caller's contract.
         && let Some(message) = unsafe { message(run) }
     {
         match world.is_main(id.as_u64()) {
@@ -96,9 +97,9 @@ pub(crate) unsafe fn panicked(machine: &Machine, g: GRef, run: *mut Run) {
 /// As for [`panicked`].
 #[cold]
 pub(crate) unsafe fn forgotten(g: GRef, run: *mut Run) {
-    // SAFETY: the caller's contract.
     if let Some(machine) = current::machine()
         && let Some(world) = machine.closed_world()
+        // SAFETY: the caller's contract.
         && let Some(message) = unsafe { message(run) }
     {
         // SAFETY: the goroutine is alive, as the caller has its task.
@@ -140,4 +141,10 @@ pub fn is_simulated() -> bool {
 pub fn precedes_deadline() -> bool {
     current::machine()
         .is_some_and(|machine| machine.world().is_some() && machine.random_below(2) == 0)
+}
+
+/// Whether the caller goes by a virtual clock, and that shows this instant.
+pub fn stands_at(instant: Instant) -> bool {
+    current::machine()
+        .is_some_and(|machine| machine.shared().clock.virtual_instant() == Some(instant))
 }

@@ -310,6 +310,7 @@ unsafe impl lock_api::RawMutex for RawMutex {
 
     #[inline]
     fn is_locked(&self) -> bool {
+        preempt::point_at_without_cancel("look at a lock");
         self.word.is_locked()
     }
 }

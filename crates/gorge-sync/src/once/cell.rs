@@ -4,8 +4,8 @@
 //! is DONE, and holds a value ever after. So whoever sees DONE may share the value,
 //! and whoever has the lock for himself may do with it as he likes.
 
-use super::core::Cancelled;
-use super::{Once, OnceState};
+use super::Once;
+use super::core::{Cancelled, DONE};
 use gorge_runtime::{cancel, preempt};
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -65,7 +65,13 @@ impl<T> OnceLock<T> {
     /// Never waits, not even for an initialiser that runs.
     #[inline]
     pub fn get(&self) -> Option<&T> {
-        if self.once.state() != OnceState::Done {
+        preempt::point_at_without_cancel("get a value");
+        self.peek()
+    }
+
+    #[inline]
+    fn peek(&self) -> Option<&T> {
+        if self.once.core.state() != DONE {
             return None;
         }
         // SAFETY: done, so nobody writes any more while the lock is shared.
@@ -95,7 +101,7 @@ impl<T> OnceLock<T> {
     /// A cancel of the goroutine is delivered here, unless the value is there.
     pub fn wait(&self) -> &T {
         preempt::point_at("wait for a value");
-        if self.get().is_none() && self.once.core.await_done() == Err(Cancelled) {
+        if self.peek().is_none() && self.once.core.await_done() == Err(Cancelled) {
             cancel::deliver();
         }
         self.written()
@@ -119,6 +125,7 @@ impl<T> OnceLock<T> {
     /// ```
     #[inline]
     pub fn set(&self, value: T) -> Result<(), T> {
+        preempt::point_at_without_cancel("set a value");
         let mut value = Some(value);
         self.initialise(|| value.take().expect("an initialiser runs once"));
         value.map_or(Ok(()), Err)
@@ -147,6 +154,7 @@ impl<T> OnceLock<T> {
     where
         F: FnOnce() -> T,
     {
+        preempt::point_at_without_cancel("get or initialise a value");
         self.initialise(f);
         self.written()
     }
@@ -175,7 +183,7 @@ impl<T> OnceLock<T> {
     #[inline]
     fn initialise(&self, f: impl FnOnce() -> T) {
         // Forced: what a failed initialiser left is an empty slot, as before.
-        self.once.call_once_force(|_| {
+        self.once.call_always(|_| {
             let value = f();
             // SAFETY: the runner alone touches the slot before it is done.
             unsafe { *self.value.get() = Some(value) };
@@ -185,7 +193,7 @@ impl<T> OnceLock<T> {
     /// The value, which the caller knows to be there.
     #[inline]
     fn written(&self) -> &T {
-        self.get().expect("it is full once it is done")
+        self.peek().expect("it is full once it is done")
     }
 }
 
@@ -198,7 +206,7 @@ impl<T> Default for OnceLock<T> {
 impl<T: fmt::Debug> fmt::Debug for OnceLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut tuple = f.debug_tuple("OnceLock");
-        match self.get() {
+        match self.peek() {
             Some(value) => tuple.field(value),
             None => tuple.field(&format_args!("<uninit>")),
         };

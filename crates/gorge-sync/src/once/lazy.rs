@@ -6,7 +6,7 @@
 //! whatever way, has used the initialiser up: the lock is poisoned.
 
 use super::core::{Core, DONE, POISONED};
-use gorge_runtime::shield;
+use gorge_runtime::{preempt, shield};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::mem;
@@ -97,6 +97,7 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     #[inline]
     #[track_caller]
     pub fn force(this: &LazyLock<T, F>) -> &T {
+        preempt::point_at_without_cancel("force a value");
         if this.core.state() != DONE {
             this.initialise();
         }

@@ -16,7 +16,7 @@ mod loom;
 mod tests;
 
 use self::core::{Core, DONE, NEW, POISONED, RUNNING};
-use gorge_runtime::cancel;
+use gorge_runtime::{cancel, preempt};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 
@@ -114,6 +114,7 @@ impl Once {
 
     /// How far it has come.
     pub fn state(&self) -> OnceState {
+        preempt::point_at_without_cancel("look at a once");
         OnceState::of(self.core.state())
     }
 
@@ -125,6 +126,7 @@ impl Once {
     #[inline]
     #[track_caller]
     pub fn call_once(&self, f: impl FnOnce()) {
+        preempt::point_at_without_cancel("call once");
         if self.core.state() != DONE {
             self.call_slow(false, |_| f());
         }
@@ -139,6 +141,14 @@ impl Once {
     #[inline]
     #[track_caller]
     pub fn call_once_force(&self, f: impl FnOnce(OnceState)) {
+        preempt::point_at_without_cancel("call once");
+        self.call_always(f);
+    }
+
+    /// As [`call_once_force`](Once::call_once_force), for what is built on it.
+    #[inline]
+    #[track_caller]
+    fn call_always(&self, f: impl FnOnce(OnceState)) {
         if self.core.state() != DONE {
             self.call_slow(true, f);
         }
@@ -172,7 +182,7 @@ impl Default for Once {
 impl fmt::Debug for Once {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Once")
-            .field("state", &self.state())
+            .field("state", &OnceState::of(self.core.state()))
             .finish()
     }
 }

@@ -1,6 +1,7 @@
 //! An item in use, which goes back to its pool when it is dropped.
 
 use super::idle::Idle;
+use gorge_runtime::preempt;
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
@@ -45,6 +46,7 @@ impl<'a, T> PoolGuard<'a, T> {
 impl<T> Drop for PoolGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
+        preempt::point_at_without_cancel("give to a pool");
         // SAFETY: the guard is not used again.
         self.idle.put(unsafe { ManuallyDrop::take(&mut self.item) });
     }

@@ -19,6 +19,7 @@ mod loom;
 pub use guard::PoolGuard;
 
 use self::idle::Idle;
+use gorge_runtime::preempt;
 use gorge_runtime::primitive::atomic::{AtomicUsize, Ordering};
 use std::fmt;
 
@@ -136,6 +137,7 @@ impl<T, F> Pool<T, F> {
     where
         F: Fn() -> T,
     {
+        preempt::point_at_without_cancel("take from a pool");
         let item = self.idle.take().unwrap_or_else(|| self.create());
         PoolGuard::new(&self.idle, item)
     }
@@ -143,6 +145,7 @@ impl<T, F> Pool<T, F> {
     /// An idle item, if there is one.
     #[inline]
     pub fn try_get(&self) -> Option<PoolGuard<'_, T>> {
+        preempt::point_at_without_cancel("take from a pool");
         Some(PoolGuard::new(&self.idle, self.idle.take()?))
     }
 
@@ -156,17 +159,20 @@ impl<T, F> Pool<T, F> {
     /// ```
     #[inline]
     pub fn put(&self, item: T) {
+        preempt::point_at_without_cancel("give to a pool");
         self.idle.put(item);
     }
 
     /// How often `init` has made an item. If it grows all the time, items do not
     /// come back, or the pool keeps too few.
     pub fn created(&self) -> usize {
+        preempt::point_at_without_cancel("look at a pool");
         self.created.load(Ordering::Relaxed)
     }
 
     /// About how many items are idle: others get some and give some back.
     pub fn idle(&self) -> usize {
+        preempt::point_at_without_cancel("look at a pool");
         self.idle.len()
     }
 
@@ -184,11 +190,13 @@ impl<T, F> Pool<T, F> {
     /// assert_eq!(pool.idle(), 0);
     /// ```
     pub fn shrink(&self) {
+        preempt::point_at_without_cancel("empty a pool");
         self.idle.shrink();
     }
 
     /// Drops all idle items.
     pub fn clear(&self) {
+        preempt::point_at_without_cancel("empty a pool");
         self.idle.clear();
     }
 
@@ -207,8 +215,8 @@ impl<T, F> Pool<T, F> {
 impl<T, F> fmt::Debug for Pool<T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
-            .field("idle", &self.idle())
-            .field("created", &self.created())
+            .field("idle", &self.idle.len())
+            .field("created", &self.created.load(Ordering::Relaxed))
             .finish_non_exhaustive()
     }
 }

@@ -86,12 +86,14 @@ unsafe impl lock_api::RawRwLock for RawRwLock {
 
     #[inline]
     fn is_locked(&self) -> bool {
+        preempt::point_at_without_cancel("look at a lock");
         let state = self.word.load();
         state.has(WRITER | UPGRADABLE) || state.readers() > 0
     }
 
     #[inline]
     fn is_locked_exclusive(&self) -> bool {
+        preempt::point_at_without_cancel("look at a lock");
         self.word.load().has(WRITER)
     }
 }
@@ -135,6 +137,7 @@ unsafe impl lock_api::RawRwLockFair for RawRwLock {
 unsafe impl lock_api::RawRwLockDowngrade for RawRwLock {
     #[inline]
     unsafe fn downgrade(&self) {
+        preempt::point_at_without_cancel("downgrade");
         self.downgrade(WRITER);
     }
 }
@@ -177,6 +180,7 @@ unsafe impl lock_api::RawRwLockTimed for RawRwLock {
 unsafe impl lock_api::RawRwLockRecursive for RawRwLock {
     #[inline]
     fn lock_shared_recursive(&self) {
+        preempt::point_at_without_cancel("read lock");
         self.shared()
             .acquire(|| self.acquire_read(Want::ReadRecursive));
     }
@@ -228,12 +232,14 @@ unsafe impl lock_api::RawRwLockUpgrade for RawRwLock {
 
     #[inline]
     unsafe fn upgrade(&self) {
+        preempt::point_at_without_cancel("upgrade");
         let upgraded = self.upgrade_until(|| None);
         debug_assert!(upgraded, "without a deadline there is no timing out");
     }
 
     #[inline]
     unsafe fn try_upgrade(&self) -> bool {
+        preempt::point_at_without_cancel("try to upgrade");
         self.word.upgrade(true)
     }
 }
@@ -260,11 +266,13 @@ unsafe impl lock_api::RawRwLockUpgradeFair for RawRwLock {
 unsafe impl lock_api::RawRwLockUpgradeDowngrade for RawRwLock {
     #[inline]
     unsafe fn downgrade_upgradable(&self) {
+        preempt::point_at_without_cancel("downgrade");
         self.downgrade(UPGRADABLE);
     }
 
     #[inline]
     unsafe fn downgrade_to_upgradable(&self) {
+        preempt::point_at_without_cancel("downgrade");
         self.downgrade_to_upgradable();
     }
 }
@@ -288,11 +296,13 @@ unsafe impl lock_api::RawRwLockUpgradeTimed for RawRwLock {
 
     #[inline]
     unsafe fn try_upgrade_for(&self, timeout: Duration) -> bool {
+        preempt::point_at_without_cancel("try to upgrade");
         self.upgrade_until(|| time::now().checked_add(timeout))
     }
 
     #[inline]
     unsafe fn try_upgrade_until(&self, deadline: Instant) -> bool {
+        preempt::point_at_without_cancel("try to upgrade");
         self.upgrade_until(|| Some(deadline))
     }
 }

@@ -165,6 +165,7 @@ impl Semaphore {
 
     /// How many permits can be acquired now. Others may acquire them first.
     pub fn available_permits(&self) -> usize {
+        preempt::point_at_without_cancel("look at a semaphore");
         self.core.permits()
     }
 
@@ -378,6 +379,7 @@ impl Semaphore {
     /// assert_eq!(semaphore.available_permits(), 0);
     /// ```
     pub fn forget_permits(&self, n: usize) -> usize {
+        preempt::point_at_without_cancel("forget permits");
         self.core.forget(n)
     }
 
@@ -408,6 +410,7 @@ impl Semaphore {
 
     /// Whether it was closed.
     pub fn is_closed(&self) -> bool {
+        preempt::point_at_without_cancel("look at a semaphore");
         self.core.is_closed()
     }
 
@@ -460,8 +463,8 @@ fn check_request(n: usize) {
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Semaphore")
-            .field("available_permits", &self.available_permits())
-            .field("is_closed", &self.is_closed())
+            .field("available_permits", &self.core.permits())
+            .field("is_closed", &self.core.is_closed())
             .finish()
     }
 }
