@@ -12,6 +12,7 @@ mod counter;
 mod error;
 mod futures;
 mod iter;
+mod overdue;
 mod permit;
 mod place;
 mod promise;

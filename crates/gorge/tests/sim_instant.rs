@@ -123,14 +123,35 @@ fn a_cancel_at_a_contexts_deadline_comes_first_or_not() {
             ContextError::DeadlineExceeded => "overdue",
         }
     });
+}
+
+#[test]
+fn a_cancel_after_a_contexts_deadline_comes_too_late() {
+    let overdue = || ContextError::DeadlineExceeded.to_string();
     // There is no moment before a deadline that has passed.
-    finds([ContextError::DeadlineExceeded.to_string()], || {
+    finds([overdue()], || {
         let (context, guard) = context::background().with_timeout(Duration::ZERO);
         guard.cancel();
         context.err().expect("it is over").to_string()
     });
-    // Who has been told that it is over is not told anything else.
-    finds([ContextError::DeadlineExceeded.to_string()], || {
+    // It has passed when all has happened that is to happen at its instant, ..
+    finds([overdue()], || {
+        let (context, guard) = context::background().with_timeout(LIMIT);
+        time::sleep(LIMIT);
+        sim::settle();
+        guard.cancel();
+        context.err().expect("it is over").to_string()
+    });
+    // .. when somebody's wait has ended by it, ..
+    finds([overdue()], || {
+        let (context, guard) = context::background().with_timeout(LIMIT);
+        let (child, _child_guard) = context.with_cancel();
+        assert!(child.done().recv().is_err());
+        guard.cancel();
+        child.err().expect("it is over").to_string()
+    });
+    // .. and when somebody has looked: who has been told is not told anything else.
+    finds([overdue()], || {
         let (context, guard) = context::background().with_timeout(LIMIT);
         time::sleep(LIMIT);
         assert!(context.err().is_some_and(|reason| reason.is_timeout()));

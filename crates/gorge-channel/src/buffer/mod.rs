@@ -12,7 +12,7 @@ pub(crate) use blocks::{Block, Blocks};
 pub(crate) use ring::Ring;
 pub(crate) use timer::Timer;
 
-use gorge_runtime::time;
+use crate::overdue;
 use std::time::Instant;
 
 pub(crate) enum Buffer<T> {
@@ -117,7 +117,7 @@ impl<T> Buffer<T> {
 
     /// Whether the time is over at which the channel is as good as closed.
     pub(crate) fn has_expired(&self) -> bool {
-        matches!(self, Buffer::Expiry(due) if *due <= time::now())
+        matches!(self, Buffer::Expiry(due) if overdue::has_passed(*due))
     }
 
     /// Takes everything out, to be dropped after the unlock. Nothing may be

@@ -55,6 +55,7 @@ pub use signals::{SignalError, SignalGuard};
 pub use wait::Cancelled;
 
 use crate::Receiver;
+use crate::overdue;
 use error::Ending;
 use gorge_runtime::{preempt, time};
 use node::{Deadline, Kind, NodeRef};
@@ -200,7 +201,7 @@ impl Context {
         };
         let derived = self.derive(kind);
         // Nobody can cancel it before its deadline if that passes at this very instant.
-        if at.is_some_and(node::stands_at) {
+        if at.is_some_and(overdue::stands_at) {
             _ = derived.0.node.reason();
         }
         derived

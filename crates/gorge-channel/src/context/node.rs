@@ -24,11 +24,9 @@
 use super::error::{Cause, ContextError, Ending};
 use super::status::{Look, Status};
 use crate::Receiver;
+use crate::overdue;
 use gorge_runtime::primitive::atomic::{AtomicUsize, Ordering};
 use gorge_runtime::primitive::{RawLock, UnsafeCell};
-#[cfg(not(gorge_loom))]
-pub(super) use gorge_runtime::sim::{precedes_deadline, stands_at};
-use gorge_runtime::time;
 use std::any::{Any, type_name};
 use std::mem;
 use std::ops::Deref;
@@ -231,15 +229,13 @@ impl Node {
 
     /// Whether the time is over, also if nobody has noticed.
     pub(super) fn is_overdue(&self) -> bool {
-        self.deadline().is_some_and(|at| at <= time::now())
+        self.deadline().is_some_and(overdue::has_passed)
     }
 
     /// As [`is_overdue`](Node::is_overdue), for whoever is about to end it in another way: at
     /// the very instant of the deadline, that may have come first.
     pub(super) fn is_too_late_to_end(&self) -> bool {
-        let now = time::now();
-        self.deadline()
-            .is_some_and(|at| at < now || at == now && !precedes_deadline())
+        self.deadline().is_some_and(overdue::has_passed_before)
     }
 
     /// A value of this type, the one that was added last.
@@ -411,16 +407,4 @@ unsafe fn free(node: NonNull<Node>) -> Option<NodeRef> {
     // with the parent.
     drop(node);
     parent
-}
-
-/// Loom's models have no clock.
-#[cfg(gorge_loom)]
-fn precedes_deadline() -> bool {
-    false
-}
-
-/// As above.
-#[cfg(gorge_loom)]
-pub(super) fn stands_at(_: Instant) -> bool {
-    false
 }

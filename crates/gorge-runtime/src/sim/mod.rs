@@ -78,7 +78,7 @@ pub use config::{Config, Observed};
 pub use failure::{Failure, FailureKind};
 pub(crate) use point::{after_start, forgotten, heard, panicked, point, started};
 #[doc(hidden)]
-pub use point::{is_simulated, precedes_deadline, stands_at};
+pub use point::{deadline_passes, is_simulated, precedes_deadline, stands_at};
 pub(crate) use refusal::{check_may_wait, panic_if_refused, refuses};
 pub use settle::settle;
 pub use strategy::Strategy;

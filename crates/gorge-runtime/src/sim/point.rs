@@ -135,12 +135,25 @@ pub fn is_simulated() -> bool {
     current::machine().is_some_and(|machine| machine.closed_world().is_some())
 }
 
-/// Whether what the caller does, at the very instant at which a deadline passes that nobody
-/// has noticed, comes before that. Only a virtual clock stands still at an instant: there the
-/// seed decides, and elsewhere it is too late.
+/// Whether what the caller does, at the very instant at which a deadline passes for which
+/// nothing runs, comes before that. In a simulation the seed decides, unless somebody was told
+/// already that one has passed at this instant; elsewhere it is too late.
 pub fn precedes_deadline() -> bool {
-    current::machine()
-        .is_some_and(|machine| machine.world().is_some() && machine.random_below(2) == 0)
+    current::machine().is_some_and(|machine| {
+        let now = machine.shared().clock.now();
+        let world = machine.closed_world();
+        world.is_some_and(|world| world.precedes_deadline(now))
+    })
+}
+
+/// The caller is told that a deadline has passed, at this very instant, for which nothing runs.
+#[cold]
+pub fn deadline_passes() {
+    if let Some(machine) = current::machine()
+        && let Some(world) = machine.closed_world()
+    {
+        world.deadlines_pass(machine.shared().clock.now());
+    }
 }
 
 /// Whether the caller goes by a virtual clock, and that shows this instant.

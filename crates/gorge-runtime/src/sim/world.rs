@@ -103,6 +103,9 @@ struct State {
     refused: Option<WaitReason>,
     /// How many steps there had been when the clock moved last.
     clock_moved_at: u64,
+    /// The last instant at which it was settled that deadlines have passed, of those for
+    /// which nothing runs.
+    passed_at: u64,
     main: u64,
     main_has_ended: bool,
     /// The panics of goroutines whose handles are there, and were not asked so far.
@@ -134,6 +137,7 @@ impl World {
                 settling: Vec::new(),
                 refused: None,
                 clock_moved_at: 0,
+                passed_at: NEVER,
                 main: 0,
                 main_has_ended: false,
                 unheard: Vec::new(),
@@ -213,6 +217,8 @@ impl World {
     /// Nobody could run, and nothing is due.
     pub(crate) fn idle(&self, shared: &Shared, timers: &Timers) -> Idle {
         if let Some(waiter) = self.take_settling() {
+            // All that is to happen at this instant has happened.
+            self.deadlines_pass(shared.clock.now());
             // SAFETY: it was among those who settle, and takes itself out from there,
             // on this thread, before it returns.
             if let Some(claim) = unsafe { waiter.claim(Outcome::Woken(0)) } {
@@ -271,6 +277,21 @@ impl World {
     pub(super) fn has_settled(&self, waiter: Waiter) {
         let settling = &mut self.state.borrow_mut().settling;
         settling.retain(|other| !other.is_same_wait(waiter));
+    }
+
+    /// Whether something comes before the deadlines that pass now, for which nothing runs.
+    pub(super) fn precedes_deadline(&self, now: u64) -> bool {
+        let state = &mut *self.state.borrow_mut();
+        let precedes = state.passed_at != now && state.random.below(2) == 0;
+        if !precedes {
+            state.passed_at = now;
+        }
+        precedes
+    }
+
+    /// Somebody is told that deadlines that are now have passed.
+    pub(super) fn deadlines_pass(&self, now: u64) {
+        self.state.borrow_mut().passed_at = now;
     }
 
     /// What a closure is told that was given to `blocking` and would wait.
