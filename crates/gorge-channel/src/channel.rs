@@ -5,7 +5,7 @@
 //! * [`rendezvous`]: send and receive where there is no room for values.
 //! * [`Chan::send`], [`Chan::receive`]: attempts that wait when they have to;
 //!   the waiting is in [`blocking`](crate::blocking).
-//! * [`Chan::close`], [`Chan::discard`]: the end of a channel.
+//! * [`end`]: the end of a channel.
 //!
 //! Invariants, whenever the lock is free. "Waiting" means linked and not yet
 //! claimed by anybody, a timer or a canceller included:
@@ -19,6 +19,7 @@
 
 mod attempt;
 mod clock;
+mod end;
 mod head;
 mod rendezvous;
 
@@ -28,10 +29,11 @@ pub(crate) use head::{Head, Traits};
 use crate::buffer::{Block, Blocks, Buffer, Ring};
 use crate::error::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 use crate::futures::Returned;
+use crate::panicked::SharedPanic;
 use crate::waiter::{ClaimedAll, WaitList};
 use crate::watch::Watchers;
 use gorge_runtime::cancel;
-use gorge_runtime::park::{Outcome, Refused};
+use gorge_runtime::park::Refused;
 use gorge_runtime::preempt;
 use gorge_runtime::primitive::atomic::Ordering;
 use std::cell::UnsafeCell;
@@ -79,6 +81,8 @@ pub(crate) struct State<T> {
     pub(crate) served: WaitList,
     /// How many those are.
     pub(crate) served_len: usize,
+    /// With what the sending side ended, if it panicked.
+    pub(crate) panic: Option<SharedPanic>,
 }
 
 /// The lock of a channel, held, and the access to what it guards. Dropping it
@@ -116,6 +120,7 @@ impl<T> Chan<T> {
                 returned: Returned::default(),
                 served: WaitList::new(),
                 served_len: 0,
+                panic: None,
             }),
             capacity,
             kind,
@@ -237,7 +242,14 @@ impl<T> Chan<T> {
     #[inline]
     pub(crate) fn try_receive(&self) -> Result<T, TryRecvError> {
         preempt::point_at_without_cancel("try to receive");
-        self.receive_now()
+        self.receive_now::<true>()
+    }
+
+    /// As [`try_receive`](Chan::try_receive), without the panic of the sending side.
+    #[inline]
+    pub(crate) fn try_receive_quietly(&self) -> Result<T, TryRecvError> {
+        preempt::point_at_without_cancel("try to receive");
+        self.receive_now::<false>()
     }
 
     /// Receives, waiting until the deadline, or for ever if there is none.
@@ -305,46 +317,9 @@ impl<T> Chan<T> {
         }
     }
 
-    /// Ends the sending and wakes whoever waits; true for the call that does.
-    pub(crate) fn close(&self) -> bool {
-        preempt::point_at_without_cancel("close");
-        let mut woken = ClaimedAll::default();
-        let mut locked = self.lock();
-        let closes = !mem::replace(&mut locked.closed, true);
-        if closes {
-            // SAFETY: the lock that guards the lists is held.
-            unsafe {
-                let State {
-                    receivers,
-                    senders,
-                    watchers,
-                    ..
-                } = &mut *locked;
-                receivers.claim_all(Outcome::Closed, &mut woken);
-                senders.claim_all(Outcome::Closed, &mut woken);
-                watchers.of_values.claim_watchers(&mut woken);
-                watchers.of_room.claim_watchers(&mut woken);
-            }
-            locked.watched = false;
-            locked.something_came();
-            locked.room_came();
-        }
-        drop(locked);
-        woken.wake();
-        closes
-    }
-
-    /// Closes, and drops the values that nobody will receive. If one of their destructors
-    /// panics, the rest of those that futures were handed leaks.
-    pub(crate) fn discard(&self) {
-        self.close();
-        let mut locked = self.lock();
-        locked.has_returned = false;
-        let unreceived = (mem::take(&mut locked.returned), locked.buffer.take());
-        let served = locked.take_all_served();
-        drop(locked);
-        drop(unreceived);
-        served.for_each(drop);
+    #[inline]
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
     }
 
     #[inline]

@@ -13,6 +13,7 @@ mod error;
 mod futures;
 mod iter;
 mod overdue;
+mod panicked;
 mod permit;
 mod place;
 mod promise;
@@ -29,6 +30,7 @@ pub use error::{
 };
 pub use futures::{RecvFuture, RecvStream, ReserveFuture, SendFuture, SendSink};
 pub use iter::{IntoIter, Iter, TryIter};
+pub use panicked::SharedPanic;
 pub use permit::Permit;
 pub use receiver::Receiver;
 #[doc(hidden)]

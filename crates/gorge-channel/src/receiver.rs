@@ -18,6 +18,12 @@ use std::time::{Duration, Instant};
 /// Receives work alike on goroutines and on OS threads; a blocked one parks
 /// whichever it is on.
 ///
+/// # Panics
+///
+/// If the sending side has panicked and said so, by
+/// [`close_with_panic`](crate::Sender::close_with_panic), its panic goes on where a receive
+/// would find the channel disconnected.
+///
 /// # Examples
 ///
 /// ```
@@ -97,7 +103,10 @@ impl<T> Receiver<T> {
     /// ```
     #[inline]
     pub fn recv(&self) -> Result<T, RecvError> {
-        self.handle.receive(None).map_err(|_| RecvError)
+        self.handle.receive(None).map_err(|_| {
+            self.handle.resume_panic();
+            RecvError
+        })
     }
 
     /// Receives a value if there is one at once.
@@ -159,7 +168,7 @@ impl<T> Receiver<T> {
         if timeout.is_zero() {
             return Err(RecvTimeoutError::Timeout);
         }
-        self.handle.receive(time::now().checked_add(timeout))
+        self.receive_until(time::now().checked_add(timeout))
     }
 
     /// Receives a value, waiting no longer than until `deadline`.
@@ -191,7 +200,7 @@ impl<T> Receiver<T> {
         if deadline <= time::now() {
             return Err(RecvTimeoutError::Timeout);
         }
-        self.handle.receive(Some(deadline))
+        self.receive_until(Some(deadline))
     }
 
     /// Waits for a value, and takes those that are there, `max` at most, to the end of
@@ -219,13 +228,21 @@ impl<T> Receiver<T> {
         values.push(first);
         let mut count = 1;
         while count < max {
-            let Ok(value) = self.handle.try_receive() else {
+            let Ok(value) = self.handle.try_receive_quietly() else {
                 break;
             };
             values.push(value);
             count += 1;
         }
         count
+    }
+
+    fn receive_until(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
+        self.handle.receive(deadline).inspect_err(|&error| {
+            if error == RecvTimeoutError::Disconnected {
+                self.handle.resume_panic();
+            }
+        })
     }
 
     /// A receive that finds a value does not look at the clock.

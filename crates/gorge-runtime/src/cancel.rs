@@ -86,6 +86,14 @@ fn park_for_good(g: &G) -> ! {
     }
 }
 
+/// As [`resume_unwind`], for operations that hand on a panic that was printed where it
+/// began: the goroutine, which may wait in destructors on the way, is known to unwind.
+pub fn resume_panic(payload: Box<dyn Any + Send>) -> ! {
+    #[cfg(not(gorge_loom))]
+    panics::unwinding_begins();
+    resume_unwind(payload)
+}
+
 /// Whether this is the payload of a cancel's unwinding, for code that catches it
 /// to put something right and then resumes it.
 pub fn is_cancel(payload: &(dyn Any + Send)) -> bool {

@@ -83,13 +83,26 @@ impl<'a, T> Locked<'a, T> {
 
 impl<T> Chan<T> {
     /// Receives without waiting, but for a sender that has been chosen to make its value.
+    /// Where it would say that the channel is disconnected, it goes on with the panic of the
+    /// sending side, if `PANICS`.
     #[inline]
-    pub(crate) fn receive_now(&self) -> Result<T, TryRecvError> {
+    pub(crate) fn receive_now<const PANICS: bool>(&self) -> Result<T, TryRecvError> {
         match self.lock().receive() {
             Ok(value) => Ok(value),
             Err(ReceiveStop::Empty(_)) => Err(TryRecvError::Empty),
-            Err(ReceiveStop::Closed) => Err(TryRecvError::Disconnected),
-            Err(stop) => self.receive_promised(stop),
+            Err(ReceiveStop::Closed) => {
+                if PANICS {
+                    self.resume_panic();
+                }
+                Err(TryRecvError::Disconnected)
+            }
+            Err(stop) => {
+                let received = self.receive_promised(stop);
+                if PANICS && matches!(received, Err(TryRecvError::Disconnected)) {
+                    self.resume_panic();
+                }
+                received
+            }
         }
     }
 

@@ -28,6 +28,8 @@ pub(crate) struct Head {
     /// A promise may be made. Else one found that there was none to make, and no room and
     /// no receiver has come since.
     pub(super) may_send: AtomicBool,
+    /// It was closed with a panic. Looked at by who has found it closed.
+    pub(crate) panicked: AtomicBool,
 }
 
 /// What never changes of a channel, or is so of one of several.
@@ -74,6 +76,7 @@ impl Head {
             lock: BiasedLock::new(),
             may_receive: AtomicBool::new(kind == Kind::Timer),
             may_send: AtomicBool::new(true),
+            panicked: AtomicBool::new(false),
         }
     }
 

@@ -128,6 +128,9 @@ impl<T> Receiving<T> {
             match attempt {
                 Attempt::Done(done) => {
                     self.alarm = None;
+                    if done.is_err() {
+                        chan.resume_panic();
+                    }
                     return Poll::Ready(done);
                 }
                 Attempt::Waits => {

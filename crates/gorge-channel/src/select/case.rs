@@ -339,7 +339,7 @@ unsafe fn unlock<T>(address: NonNull<()>) {
 
 unsafe fn start_receive<T>(address: NonNull<()>, room: NonNull<()>) -> Option<Won> {
     // SAFETY: the caller's contract.
-    match unsafe { chan::<T>(address) }.receive_now() {
+    match unsafe { chan::<T>(address) }.receive_now::<false>() {
         Ok(value) => {
             // SAFETY: it is large enough and empty, and the caller's.
             unsafe { place::give(room, value) };

@@ -97,7 +97,15 @@ impl<'a> SelectedOperation<'a> {
     ///
     /// If it is another operation that was selected.
     #[inline]
-    pub fn recv<T>(mut self, receiver: &Receiver<T>) -> Result<T, RecvError> {
+    pub fn recv<T>(self, receiver: &Receiver<T>) -> Result<T, RecvError> {
+        self.__recv_quietly(receiver)
+            .inspect_err(|_| receiver.chan().resume_panic())
+    }
+
+    /// As [`recv`](SelectedOperation::recv), without the [panic](Receiver::__panic).
+    #[inline]
+    #[doc(hidden)]
+    pub fn __recv_quietly<T>(mut self, receiver: &Receiver<T>) -> Result<T, RecvError> {
         check_receiver(self.case, receiver);
         if self.won.take() != Some(Won::Value) {
             return Err(RecvError);
@@ -145,6 +153,7 @@ impl<'s, 'a> Chosen<'s, 'a> {
     pub fn recv<T>(mut self, receiver: &Receiver<T>) -> Result<T, RecvError> {
         check_receiver(self.case, receiver);
         if self.won.take() != Some(Won::Value) {
+            receiver.chan().resume_panic();
             return Err(RecvError);
         }
         // SAFETY: the slot holds a value, which is of this channel's type and is taken once.
