@@ -3,21 +3,13 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod fan_in;
-mod fan_out;
-mod generate;
 mod groups;
-mod map;
 pub mod rate;
 mod resilience;
 mod sharing;
-mod stage;
+mod streams;
 
-pub use fan_in::fan_in;
-pub use fan_out::fan_out;
-pub use generate::generate;
 pub use groups::*;
-pub use map::map;
 pub use resilience::{
     BreakerError, BreakerEvent, BreakerState, Bulkhead, BulkheadError, BulkheadPermit, CallCounts,
     CircuitBreaker, CircuitBreakerBuilder, Detail, Forced, LogSinkGuard, Rejected, TraceId,
@@ -25,3 +17,9 @@ pub use resilience::{
     within,
 };
 pub use sharing::*;
+pub use streams::{
+    Dispatch, Edge, Outlet, Pipe, Pipeline, PipelineError, batch, bridge, buffer, debounce, duplex,
+    fan_in, fan_out, fan_out_by, filter, flat_map, generate, map, merge, merge_sorted,
+    merge_sorted_by_key, or, or_done, ordered_parallel_map, ordered_parallel_map_ahead, pipe,
+    repeat, repeat_with, skip, take, tee, tee_n, throttle, window, zip,
+};

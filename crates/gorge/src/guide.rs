@@ -33,3 +33,7 @@ mod sharing {
 mod simulation {
     #![doc = include_str!("../../../docs/simulation.md")]
 }
+
+mod streams {
+    #![doc = include_str!("../../../docs/streams.md")]
+}

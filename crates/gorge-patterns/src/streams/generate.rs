@@ -12,7 +12,7 @@
 //! dropping the receiver, while it waits for a receiver; a call of `next` is not
 //! interrupted.
 
-use crate::stage::{self, Stage};
+use super::stage;
 use gorge_channel::context::Context;
 use gorge_channel::{Receiver, bounded};
 
@@ -20,8 +20,11 @@ use gorge_channel::{Receiver, bounded};
 /// after the other: at most one item is ready before it is asked for.
 ///
 /// The stage ends, and drops the iterator, after the last item, when the context
-/// is done, and when the receiver is gone. A panic of the iterator ends it, too;
-/// the panic hook prints it, and the receiver sees the end.
+/// is done, and when the receiver is gone.
+///
+/// # Panics
+///
+/// A panic of the iterator goes on in whoever receives, behind the items before it.
 ///
 /// # Examples
 ///
@@ -45,14 +48,13 @@ where
     I::Item: Send + 'static,
 {
     let (output, receiver) = bounded(0);
-    let iter = iter.into_iter();
-    let body = move |stage: &Stage| {
-        for item in iter {
-            if !stage.send(&output, item) {
+    let mut iter = iter.into_iter();
+    stage::start(ctx, output, move |stage, output| {
+        for item in iter.by_ref() {
+            if !stage.send(output, item) {
                 break;
             }
         }
-    };
-    stage::start(ctx, [body]);
+    });
     receiver
 }

@@ -13,9 +13,9 @@
 //! output: with the last of them the output disconnects. **Cancelled** by the
 //! context, all together, whatever they wait for.
 
-use crate::stage::{self, Stage};
+use super::stage::{self, Stage};
 use gorge_channel::context::Context;
-use gorge_channel::{Receiver, bounded};
+use gorge_channel::{Receiver, Sender, bounded};
 
 /// Passes the values of all inputs on, each input's in its order; among the
 /// inputs it is first come, first served. The output is a rendezvous, and each
@@ -24,6 +24,10 @@ use gorge_channel::{Receiver, bounded};
 /// An input ends by itself; the output, when all have. All end when the context
 /// is done. When the receiver is gone each ends as soon as it has a value to
 /// pass on, which is lost.
+///
+/// # Panics
+///
+/// A panic that comes with an input goes on in whoever receives, and ends the output.
 ///
 /// # Examples
 ///
@@ -44,15 +48,15 @@ where
 {
     let (output, receiver) = bounded(0);
     let bodies = rxs.into_iter().map(|rx| {
-        let output = output.clone();
-        move |stage: &Stage| {
+        let body = move |stage: &Stage, output: &Sender<T>| {
             while let Some(value) = stage.receive(&rx) {
-                if !stage.send(&output, value) {
+                if !stage.send(output, value) {
                     break;
                 }
             }
-        }
+        };
+        (output.clone(), body)
     });
-    stage::start(ctx, bodies);
+    stage::start_all(ctx, bodies);
     receiver
 }

@@ -1,9 +1,7 @@
 //! What comes out of the stages: every value, once, and in order where that is
 //! promised.
 
-mod common;
-
-use common::{everywhere, sorted, with_each_context};
+use super::common::{sorted, with_each_context};
 use gorge_channel::context::Context;
 use gorge_channel::{Receiver, bounded, unbounded};
 use gorge_patterns::{fan_in, fan_out, generate, map};
@@ -97,36 +95,9 @@ fn an_empty_input_ends_every_stage() {
 }
 
 #[test]
-fn no_goroutines_and_no_inputs_mean_an_end_at_once() {
+fn no_inputs_mean_an_end_at_once() {
     with_each_context(|ctx| {
-        let (sender, input) = bounded(0);
-        assert!(fan_out(ctx, input, 0, |value: u8| value).is_empty());
-        assert!(sender.send(1).is_err());
         assert!(fan_in::<u8>(ctx, []).recv().is_err());
-    });
-}
-
-#[test]
-fn a_context_that_is_never_done_costs_no_goroutine() {
-    use gorge_channel::context::background;
-    use gorge_runtime::num_goroutines;
-    everywhere(|| {
-        let (_sender, input) = bounded::<u8>(0);
-        let outputs = fan_out(&background(), input, 3, |value| value);
-        assert_eq!(num_goroutines(), 1 + 3);
-        drop(outputs);
-    });
-}
-
-#[test]
-fn one_goroutine_watches_a_whole_fan_out() {
-    use gorge_runtime::num_goroutines;
-    everywhere(|| {
-        let (ctx, _guard) = common::cancellable();
-        let (_sender, input) = bounded::<u8>(0);
-        let outputs = fan_out(&ctx, input, 3, |value| value);
-        assert_eq!(num_goroutines(), 1 + 3 + 1);
-        drop(outputs);
     });
 }
 

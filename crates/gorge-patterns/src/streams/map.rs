@@ -12,7 +12,7 @@
 //! after sees the end. **Cancelled** by the context while it waits for either
 //! neighbour; a call of `f` is not interrupted.
 
-use crate::stage::{self, Stage};
+use super::stage;
 use gorge_channel::context::Context;
 use gorge_channel::{Receiver, bounded};
 
@@ -20,9 +20,11 @@ use gorge_channel::{Receiver, bounded};
 /// rendezvous.
 ///
 /// The stage ends after the last value, when the context is done, and when its
-/// receiver is gone; of the latter it learns when it has a value to send. A
-/// panic of `f` ends it, too; the panic hook prints it, and the receiver sees the
-/// end.
+/// receiver is gone; of the latter it learns when it has a value to send.
+///
+/// # Panics
+///
+/// A panic of `f` goes on in whoever receives from the output, behind the values before it.
 ///
 /// # Examples
 ///
@@ -43,13 +45,12 @@ where
     F: FnMut(T) -> U + Send + 'static,
 {
     let (output, receiver) = bounded(0);
-    let body = move |stage: &Stage| {
+    stage::start(ctx, output, move |stage, output| {
         while let Some(value) = stage.receive(&rx) {
-            if !stage.send(&output, f(value)) {
+            if !stage.send(output, f(value)) {
                 break;
             }
         }
-    };
-    stage::start(ctx, [body]);
+    });
     receiver
 }
