@@ -8,7 +8,7 @@ use gorge::channel::Receiver;
 use std::collections::BTreeMap;
 
 /// See the module's description. It ends with the answers, or before one that
-/// never comes because the goroutine that worked on it panicked.
+/// never comes.
 pub(crate) struct InOrder {
     answers: Receiver<Answer>,
     window: usize,

@@ -3,7 +3,7 @@
 //! * At its natural end the walk runs dry, and each stage ends with its input.
 //! * When nobody reads the output any more, the context is cancelled: digesting
 //!   stops after the bufferful at hand, and the other stages at once.
-//! * When a goroutine panics, the batch it worked on is missed.
+//! * When a goroutine panics, its panic goes on here, and the context is cancelled.
 
 use crate::batch::Batches;
 use crate::digest::digest;
