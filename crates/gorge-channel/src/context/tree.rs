@@ -25,12 +25,13 @@
 use super::error::{ContextError, Ending};
 use super::node::{Func, Kind, Node, NodeRef, Siblings};
 use super::status::Look;
+use gorge_runtime::cancel;
 use gorge_runtime::primitive::UnsafeCell;
 use gorge_runtime::primitive::atomic::Ordering;
 use gorge_runtime::time;
 use std::any::Any;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::thread;
 use std::time::Instant;
@@ -354,7 +355,7 @@ impl Foreign {
 impl Drop for Foreign {
     fn drop(&mut self) {
         match self.0.take() {
-            Some(payload) if !thread::panicking() => resume_unwind(payload),
+            Some(payload) if !thread::panicking() => cancel::resume_panic(payload),
             payload => mem::forget(payload),
         }
     }

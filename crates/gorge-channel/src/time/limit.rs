@@ -5,9 +5,8 @@
 //! always for its end.
 
 use crate::{Receiver, bounded};
-use gorge_runtime::{checkpoint, goroutine, time};
+use gorge_runtime::{cancel, checkpoint, goroutine, time};
 use std::convert::Infallible;
-use std::panic::resume_unwind;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -96,7 +95,7 @@ where
             child.cancel();
         }
         match child.join() {
-            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            Err(error) if error.is_panic() => cancel::resume_panic(error.into_panic()),
             _ if is_cut_short => Outcome::CutShort,
             Ok(value) => Outcome::Ended(value),
             Err(error) if error.is_cancelled() => {
