@@ -58,13 +58,13 @@ fn letters(text: &str, times: &[u64]) -> Vec<(u64, char)> {
 #[test]
 fn a_batch_goes_when_it_is_full_or_its_time_is_over_and_at_the_end() {
     assert_comes(
-        &letters("abcdefg", &[0, 1, 2, 3, 20, 30, 31]),
+        &letters("abcdefg", &[0, 1, 2, 3, 20, 31, 32]),
         35,
         |ctx, rx| batch(ctx, rx, 3, ms(10)),
         &[
             (2, vec!['a', 'b', 'c']),
             (13, vec!['d']),
-            // The time counts from the first value: the second is just in time, or not.
+            // The time counts from the first value.
             (30, vec!['e']),
             (35, vec!['f', 'g']),
         ]
