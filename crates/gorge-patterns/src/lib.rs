@@ -4,12 +4,16 @@
 #![forbid(unsafe_code)]
 
 mod groups;
+mod health;
 pub mod rate;
 mod resilience;
 mod sharing;
 mod streams;
 
 pub use groups::*;
+pub use health::steward::Steward;
+pub use health::supervisor::Supervisor;
+pub use health::{heartbeat, steward, supervisor};
 pub use resilience::{
     BreakerError, BreakerEvent, BreakerState, Bulkhead, BulkheadError, BulkheadPermit, CallCounts,
     CircuitBreaker, CircuitBreakerBuilder, Detail, Forced, LogSinkGuard, Rejected, TraceId,
