@@ -14,6 +14,10 @@ mod groups {
     #![doc = include_str!("../../../docs/groups.md")]
 }
 
+mod health {
+    #![doc = include_str!("../../../docs/health.md")]
+}
+
 mod locks {
     #![doc = include_str!("../../../docs/locks.md")]
 }

@@ -19,9 +19,10 @@
 
 use gorge_channel::context::Context;
 use gorge_channel::{Receiver, Sender, after, bounded, never, select, tick};
-use gorge_runtime::go;
+use gorge_runtime::{catch_panic, go};
 use std::fmt;
 use std::ops::Deref;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 /// Says that somebody is alive. Clones beat for the same listener.
@@ -161,7 +162,7 @@ impl<T> fmt::Debug for Work<T> {
 /// The work's own goroutine beats, not one beside it: so when it is stuck, or computes for
 /// longer than it says by [`Work::beat`], there is silence.
 ///
-/// A panic of the work ends both outputs; the panic hook prints it.
+/// A panic of the work ends the pulses, and goes on in whoever receives the results.
 ///
 /// # Panics
 ///
@@ -196,7 +197,7 @@ where
 /// [`Work::beat`]. Returns its pulses and its results.
 ///
 /// So a test, or whoever else wants to know how far the work is, need not guess by time. A
-/// panic of the work ends both outputs; the panic hook prints it.
+/// panic of the work ends the pulses, and goes on in whoever receives the results.
 ///
 /// # Examples
 ///
@@ -234,7 +235,11 @@ where
         results: sender,
         rhythm,
     };
-    go(move || work(&handle));
+    go(move || {
+        if let Err(payload) = catch_panic(AssertUnwindSafe(|| work(&handle))) {
+            handle.results.close_with_panic(payload);
+        }
+    });
     (pulses, results)
 }
 

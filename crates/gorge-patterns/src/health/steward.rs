@@ -212,6 +212,9 @@ impl fmt::Debug for Steward {
 /// can send no more, so one that is stuck cannot hold the next one's values up. The streams
 /// end when the steward is dropped and the last of its goroutines has ended.
 ///
+/// A stream that is closed with a panic, as that of a heartbeat's work which panics, hands it to
+/// whoever receives. A ward that is to be healed after its panics catches them.
+///
 /// [`heartbeat::every`]: super::heartbeat::every
 ///
 /// # Panics

@@ -133,7 +133,9 @@ fn it_ends_when_nobody_wants_its_results_and_when_it_panics() {
             work.send(1);
             crate::support::quiet_panic();
         });
-        assert!(results.iter().eq([1]));
+        assert_eq!(results.recv(), Ok(1));
+        let caught = gorge_runtime::catch_panic(std::panic::AssertUnwindSafe(|| results.recv()));
+        assert!(caught.unwrap_err().is::<&str>(), "the payload");
         let _ = pulses.iter().count();
         crate::common::wait_for(|| num_goroutines() == 1);
     });
