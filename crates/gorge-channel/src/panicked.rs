@@ -68,15 +68,20 @@ struct Shared {
 unsafe impl Sync for Shared {}
 
 impl SharedPanic {
-    /// Of the payload of a panic that was caught.
+    /// Of the payload of a panic that was caught. That of a cancel is not passed on: it would
+    /// end goroutines as if they had been cancelled themselves.
     pub fn new(payload: Box<dyn Any + Send>) -> SharedPanic {
-        let literal = payload.downcast_ref::<&str>().copied();
+        let is_cancel = cancel::is_cancel(&*payload);
+        let literal = match is_cancel {
+            true => Some("it was cancelled"),
+            false => payload.downcast_ref::<&str>().copied(),
+        };
         let text = literal.or_else(|| payload.downcast_ref().map(String::as_str));
         SharedPanic {
             shared: Arc::new(Shared {
                 lock: RawLock::new(),
                 text: text.map(Box::from),
-                payload: UnsafeCell::new(Some(payload)),
+                payload: UnsafeCell::new((!is_cancel).then_some(payload)),
             }),
         }
     }
@@ -119,6 +124,8 @@ impl<T> Sender<T> {
     /// futures, streams, and selects where they are completed. [`Select::ready`] and its kin
     /// tell that the channel is ready, as they do of any that is closed. If nobody receives, the payload
     /// is dropped with the channel.
+    ///
+    /// Who unwinds already, and receives in a destructor, finds the channel disconnected.
     ///
     /// Returns whether this call closed it. If not, it drops the payload.
     ///
@@ -184,7 +191,10 @@ impl<T> Chan<T> {
     #[cold]
     #[inline(never)]
     pub(crate) fn resume_panic(&self) {
-        if let Some(panic) = self.panic() {
+        // A second panic would end the process, and the first may well have its cause here.
+        if !cancel::is_unwinding()
+            && let Some(panic) = self.panic()
+        {
             cancel::resume_panic(panic.into_payload());
         }
     }

@@ -261,3 +261,53 @@ fn destructors_may_wait_while_it_unwinds() {
     assert!(waiter.join().unwrap_err().is_cancelled());
     goroutine::yield_now();
 }
+
+/// Receives until the end when it is dropped.
+struct Drains(Receiver<usize>);
+
+impl Drop for Drains {
+    fn drop(&mut self) {
+        while self.0.recv().is_ok() {}
+    }
+}
+
+#[test]
+fn a_destructor_that_receives_while_it_unwinds_finds_the_end() {
+    everywhere(|_| {
+        let (sender, receiver) = unbounded();
+        sender.send(1).expect("there is a receiver");
+        sender.close_with_panic(Box::new(TEXT));
+        let other = receiver.clone();
+        let unwinding = catch_unwind(AssertUnwindSafe(move || {
+            let _drains = Drains(receiver);
+            panic!("another one");
+        }));
+        let payload = unwinding.expect_err("it panicked");
+        assert_eq!(payload.downcast_ref(), Some(&"another one"));
+        // The panic is still there for who can unwind with it.
+        let payload = catch_panic(|| other.recv()).expect_err("it panics");
+        assert_eq!(payload.downcast_ref(), Some(&TEXT));
+    });
+}
+
+#[test]
+fn a_cancel_that_was_caught_is_not_passed_on_as_one() {
+    everywhere(|_| {
+        let (sender, receiver) = unbounded::<usize>();
+        let goroutine = go(move || {
+            let waits = catch_unwind(AssertUnwindSafe(|| goroutine::park_forever()));
+            sender.close_with_panic(waits.expect_err("it is cancelled"));
+        });
+        goroutine.cancel();
+        let received = catch_unwind(AssertUnwindSafe(|| receiver.recv()));
+        match received {
+            Err(payload) => {
+                let text = payload.downcast_ref::<String>().expect("a text");
+                assert!(text.contains("it was cancelled"), "{text}");
+            }
+            // It did not start at all.
+            Ok(result) => assert!(result.is_err()),
+        }
+        drop(goroutine.join());
+    });
+}

@@ -94,6 +94,15 @@ pub fn resume_panic(payload: Box<dyn Any + Send>) -> ! {
     resume_unwind(payload)
 }
 
+/// Whether the calling goroutine unwinds, from a panic or a cancel; on an OS thread, whether
+/// that does. Another panic would end the process.
+pub fn is_unwinding() -> bool {
+    #[cfg(not(gorge_loom))]
+    return panics::is_panicking();
+    #[cfg(gorge_loom)]
+    return std::thread::panicking();
+}
+
 /// Whether this is the payload of a cancel's unwinding, for code that catches it
 /// to put something right and then resumes it.
 pub fn is_cancel(payload: &(dyn Any + Send)) -> bool {

@@ -235,11 +235,20 @@ pub(crate) fn inherit(
 }
 
 #[cold]
+#[inline(never)]
 fn inherit_of_thread(member: (usize, GoroutineId)) -> Option<Membership> {
     // During a thread's last moments nobody checks any more.
     BROOD
         .try_with(|brood| Some(Membership::new(brood.borrow().as_ref()?, member)))
         .ok()?
+}
+
+/// The calling thread's brood. Never inlined: a migrating goroutine may be on another thread
+/// after each switch, and a compiler takes the address of a thread-local for constant.
+#[inline(never)]
+fn exchange_of_thread(new: Option<Arc<Brood>>) -> Option<Arc<Brood>> {
+    // During a thread's last moments nobody checks any more.
+    BROOD.try_with(|brood| brood.replace(new)).ok().flatten()
 }
 
 /// Makes what the caller starts belong to `brood` while `f` runs.
@@ -253,10 +262,7 @@ fn within<T>(brood: &Arc<Brood>, f: impl FnOnce() -> T) -> T {
     impl Drop for Restore {
         fn drop(&mut self) {
             match self {
-                Restore::Thread(outer) => {
-                    let outer = outer.take();
-                    drop(BROOD.try_with(|brood| brood.replace(outer)));
-                }
+                Restore::Thread(outer) => drop(exchange_of_thread(outer.take())),
                 // A coroutine that was left in `f` may have been resumed by another
                 // goroutine: then it is that one's own that is to be left alone.
                 Restore::Goroutine(g, id, outer) if is_current(*g, *id) => {
@@ -281,7 +287,7 @@ fn within<T>(brood: &Arc<Brood>, f: impl FnOnce() -> T) -> T {
 
     let brood = Arc::clone(brood);
     let _restore = match current::goroutine() {
-        None => Restore::Thread(BROOD.replace(Some(brood))),
+        None => Restore::Thread(exchange_of_thread(Some(brood))),
         Some(g) => {
             // SAFETY: the goroutine that runs here is alive.
             let id = unsafe { g.as_ref() }.id();

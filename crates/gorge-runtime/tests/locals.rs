@@ -4,12 +4,15 @@
 mod common;
 
 use common::in_each_setting;
+use gorge_coroutine::{Coroutine, Yielder};
 use gorge_runtime::goroutine::{self, AccessError};
-use gorge_runtime::{blocking, go, goroutine_local, yield_now};
+use gorge_runtime::{Runtime, blocking, go, goroutine_local, yield_now};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 
 goroutine_local! {
@@ -74,12 +77,87 @@ fn threads_and_blocking_calls_have_those_of_their_thread() {
 }
 
 #[test]
-fn a_pinned_goroutine_keeps_its_own() {
+fn a_pinned_goroutine_has_those_of_its_thread() {
     in_each_setting(|runtime| {
         runtime.run(|| {
             NUMBER.set(5);
-            goroutine::pin(|| assert_eq!(NUMBER.replace(6), 5));
-            assert_eq!(NUMBER.get(), 6);
+            goroutine::pin(|| assert_eq!(NUMBER.replace(6), 7));
+            assert_eq!(NUMBER.get(), 5);
+            goroutine::pin(|| assert_eq!(NUMBER.get(), 7, "a thread of its own again"));
+        });
+    });
+}
+
+thread_local! {
+    /// A coroutine that one goroutine leaves to another one of its thread.
+    static LEFT: Cell<Option<Coroutine<(), (), u32>>> = const { Cell::new(None) };
+}
+
+#[test]
+fn one_that_a_coroutine_uses_outlives_its_goroutine() {
+    let builder = Runtime::builder().max_procs(1);
+    let runtime = builder.build().expect("a runtime");
+    let count = Arc::new(AtomicUsize::new(0));
+    runtime.run(|| {
+        let counted = Arc::clone(&count);
+        let leaving = go(move || {
+            let uses = move |yielder: &Yielder<(), ()>, ()| {
+                NUMBER.set(8);
+                COUNTED.with(|values| {
+                    values.borrow_mut().push(Counted::new(&counted));
+                    NUMBER.with(|number| {
+                        yielder.suspend(());
+                        number.get() + values.borrow().len() as u32
+                    })
+                })
+            };
+            let mut coroutine = Coroutine::new(uses);
+            coroutine.resume(());
+            LEFT.set(Some(coroutine));
+        });
+        leaving.join().expect("it left the coroutine behind");
+        assert_eq!(count.load(Ordering::Relaxed), 1, "it is in use");
+        let other = go(|| {
+            NUMBER.set(100);
+            let mut coroutine = LEFT.take().expect("a coroutine");
+            coroutine.resume(()).as_return()
+        });
+        assert_eq!(other.join().expect("it went on"), Some(9));
+        assert_eq!(count.load(Ordering::Relaxed), 0);
+    });
+}
+
+/// Uses a local when it is woken.
+struct WakesWithLocals(Arc<AtomicUsize>);
+
+impl Wake for WakesWithLocals {
+    fn wake(self: Arc<Self>) {
+        COUNTED.with_borrow_mut(|values| values.push(Counted::new(&self.0)));
+    }
+}
+
+#[test]
+fn one_that_a_waker_uses_at_the_end_is_dropped() {
+    in_each_setting(|runtime| {
+        let count = Arc::new(AtomicUsize::new(0));
+        runtime.run(|| {
+            let go_on = Arc::new(AtomicUsize::new(0));
+            let may_end = Arc::clone(&go_on);
+            let mut ending = go(move || {
+                while may_end.load(Ordering::Relaxed) == 0 {
+                    yield_now();
+                }
+            });
+            let waker = Waker::from(Arc::new(WakesWithLocals(Arc::clone(&count))));
+            let polled = Pin::new(&mut ending).poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+            drop(waker);
+            go_on.store(1, Ordering::Relaxed);
+            while Arc::strong_count(&count) > 1 {
+                yield_now();
+            }
+            assert_eq!(count.load(Ordering::Relaxed), 0);
+            ending.join().expect("it ended");
         });
     });
 }

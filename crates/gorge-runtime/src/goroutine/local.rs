@@ -4,7 +4,7 @@
 //! * [`Locals`]: the values of one goroutine, or of one OS thread.
 //!
 //! A key gets a number when it is first used anywhere, which is its place in everybody's
-//! [`Locals`]. Each value lies in a box of its own, so a list that grows leaves it where it is.
+//! [`Locals`]. Each value is counted: the list has it, and whoever uses it.
 //!
 //! Only the code of the goroutine touches its locals. No reference to the list lives while foreign
 //! code runs (an initialiser, a destructor, the closure of `with`), since that may use locals, too.
@@ -12,17 +12,20 @@
 use super::Run;
 use crate::primitive::atomic::{AtomicU32, Ordering};
 use crate::scheduler::current as machine;
+use std::any::Any;
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::error::Error;
 use std::fmt;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::NonNull;
+use std::rc::Rc;
 
 /// A value of which each goroutine has its own, declared by [`goroutine_local!`](crate::goroutine_local).
 ///
 /// It is made when a goroutine first uses it, and dropped when that goroutine ends, on its stack and
-/// before its result can be joined. On an OS thread it is the thread's own, and so it is in
-/// [`blocking`](crate::blocking), which may run on a thread of its own.
+/// before its result can be joined. On an OS thread it is the thread's own, and so it is where a
+/// goroutine has, or may have, a thread of its own: in [`blocking`](crate::blocking()) and
+/// [`pin`](crate::goroutine::pin).
 ///
 /// Methods are those of [`std::thread::LocalKey`].
 ///
@@ -31,7 +34,7 @@ use std::ptr::NonNull;
 /// All but [`try_with`](LocalKey::try_with) panic where the value was dropped already: in the
 /// destructor of another one, while the goroutine ends. A panic of a destructor is shown by the panic
 /// hook and changes nothing else.
-pub struct LocalKey<T: Send + 'static> {
+pub struct LocalKey<T: 'static> {
     init: fn() -> T,
     number: AtomicU32,
 }
@@ -45,7 +48,7 @@ pub struct AccessError;
 const NONE: u32 = 0;
 static LAST_NUMBER: AtomicU32 = AtomicU32::new(NONE);
 
-impl<T: Send + 'static> LocalKey<T> {
+impl<T: 'static> LocalKey<T> {
     #[doc(hidden)]
     pub const fn __new(init: fn() -> T) -> LocalKey<T> {
         LocalKey {
@@ -70,44 +73,31 @@ impl<T: Send + 'static> LocalKey<T> {
     /// If it was dropped already.
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
         let value = self.value()?;
-        // SAFETY: it stays until its goroutine's code has returned, or the thread ends, and is used
-        // by one flow of control alone, if from several threads in turn: it is `Send`.
-        Ok(f(unsafe { value.as_ref() }))
+        // SAFETY: it is a value of this key, which `value` keeps, and all that has it is on this
+        // thread.
+        Ok(f(unsafe { value.get() }))
     }
 
-    fn value(&'static self) -> Result<NonNull<T>, AccessError> {
+    fn value(&'static self) -> Result<Value, AccessError> {
         let number = self.number();
-        let (locals, in_thread) = current_locals()?;
         // SAFETY: the list is that of who runs this, and nobody has a reference to it.
-        match unsafe { (*locals).find(number) } {
-            Entry::Value(value) => return Ok(value.address.cast()),
+        match unsafe { (*current_locals()?).find(number) } {
+            Entry::Value(value) => return Ok(value.clone()),
             Entry::Dropped => return Err(AccessError),
             Entry::Unset => {}
         }
         let value = Value::new((self.init)());
-        // Where it was, or of the same goroutine: the initialiser may have moved it.
-        let (locals, still_in_thread) = current_locals()?;
-        debug_assert_eq!(
-            in_thread, still_in_thread,
-            "an initialiser returns where it was called"
-        );
-        // SAFETY: as above.
-        match unsafe { (*locals).find(number) } {
-            Entry::Unset => {}
-            // The initialiser itself has used the key.
-            Entry::Value(first) => {
-                value.drop();
-                return Ok(first.address.cast());
+        // Of who goes on after the initialiser. SAFETY: as above.
+        let locals = unsafe { &mut *current_locals()? };
+        match locals.find(number) {
+            Entry::Unset => {
+                locals.put(number, value.clone());
+                Ok(value)
             }
-            Entry::Dropped => {
-                value.drop();
-                return Err(AccessError);
-            }
+            // The initialiser itself has used the key. Its value goes without the list in hand.
+            Entry::Value(first) => Ok(first.clone()),
+            Entry::Dropped => Err(AccessError),
         }
-        let address = value.address.cast();
-        // SAFETY: as above.
-        unsafe { (*locals).put(number, value) };
-        Ok(address)
     }
 
     fn number(&self) -> usize {
@@ -123,7 +113,7 @@ impl<T: Send + 'static> LocalKey<T> {
     }
 }
 
-impl<T: Send + 'static> LocalKey<Cell<T>> {
+impl<T: 'static> LocalKey<Cell<T>> {
     /// Sets this goroutine's value.
     #[track_caller]
     pub fn set(&'static self, value: T) {
@@ -156,7 +146,7 @@ impl<T: Send + 'static> LocalKey<Cell<T>> {
 }
 
 /// These panic also if the value is borrowed, as [`RefCell`]'s methods do.
-impl<T: Send + 'static> LocalKey<RefCell<T>> {
+impl<T: 'static> LocalKey<RefCell<T>> {
     /// Calls `f` with this goroutine's value.
     #[track_caller]
     pub fn with_borrow<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
@@ -191,7 +181,7 @@ impl<T: Send + 'static> LocalKey<RefCell<T>> {
     }
 }
 
-impl<T: Send + 'static> fmt::Debug for LocalKey<T> {
+impl<T: 'static> fmt::Debug for LocalKey<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad("LocalKey { .. }")
     }
@@ -207,8 +197,7 @@ impl Error for AccessError {}
 
 /// Declares values of which each goroutine has its own, as [`std::thread_local!`] does for threads.
 ///
-/// Each is a `static` [`LocalKey`](crate::goroutine::LocalKey). The values' types are `Send`: a
-/// goroutine may change threads while it is [pinned](crate::goroutine::pin).
+/// Each is a `static` [`LocalKey`](crate::goroutine::LocalKey).
 ///
 /// # Examples
 ///
@@ -246,7 +235,7 @@ macro_rules! goroutine_local {
 #[derive(Default)]
 pub(crate) struct Locals(Vec<Entry>);
 
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 enum Entry {
     #[default]
     Unset,
@@ -254,29 +243,23 @@ enum Entry {
     Dropped,
 }
 
-/// A value of any type, in a box.
-#[derive(Clone, Copy)]
-struct Value {
-    address: NonNull<()>,
-    drop: unsafe fn(NonNull<()>),
-}
+/// A value of any type. The list has it, and whoever uses it just now: a coroutine that is
+/// left in `with` may be resumed when the goroutine has ended.
+#[derive(Clone)]
+struct Value(Rc<dyn Any>);
 
 impl Value {
-    fn new<T>(value: T) -> Value {
-        unsafe fn drop_box<T>(address: NonNull<()>) {
-            // SAFETY: it is that of the box below, and this is called once.
-            drop(unsafe { Box::from_raw(address.cast::<T>().as_ptr()) });
-        }
-        Value {
-            address: NonNull::from(Box::leak(Box::new(value))).cast(),
-            drop: drop_box::<T>,
-        }
+    fn new<T: 'static>(value: T) -> Value {
+        Value(Rc::new(value))
     }
 
-    /// Called once for each value. Its copy in a list is gone by then.
-    fn drop(self) {
-        // SAFETY: it is of this type, and dropped once.
-        unsafe { (self.drop)(self.address) };
+    /// # Safety
+    ///
+    /// It was made of a `T`.
+    unsafe fn get<T: 'static>(&self) -> &T {
+        debug_assert!(self.0.is::<T>(), "a number belongs to one key");
+        // SAFETY: the caller's contract.
+        unsafe { &*Rc::as_ptr(&self.0).cast::<T>() }
     }
 }
 
@@ -285,26 +268,25 @@ impl Locals {
         Locals(Vec::new())
     }
 
-    fn find(&self, number: usize) -> Entry {
-        self.0.get(number).copied().unwrap_or_default()
+    fn find(&self, number: usize) -> &Entry {
+        self.0.get(number).unwrap_or(&Entry::Unset)
     }
 
     fn put(&mut self, number: usize, value: Value) {
         if self.0.len() <= number {
-            self.0.resize(number + 1, Entry::Unset);
+            self.0.resize_with(number + 1, Entry::default);
         }
         self.0[number] = Entry::Value(value);
     }
 
     /// Takes a value out, of which nobody finds a second one from now on.
     fn take_one(&mut self) -> Option<Value> {
-        self.0.iter_mut().rev().find_map(|entry| match *entry {
-            Entry::Value(value) => {
-                *entry = Entry::Dropped;
-                Some(value)
-            }
+        let mut newest_first = self.0.iter_mut().rev();
+        let entry = newest_first.find(|entry| matches!(entry, Entry::Value(_)))?;
+        match mem::replace(entry, Entry::Dropped) {
+            Entry::Value(value) => Some(value),
             Entry::Unset | Entry::Dropped => None,
-        })
+        }
     }
 }
 
@@ -323,25 +305,31 @@ thread_local! {
     static OF_THREAD: OfThread = const { OfThread(UnsafeCell::new(Locals::new())) };
 }
 
-/// The locals of who runs this, and whether they are a thread's.
-fn current_locals() -> Result<(*mut Locals, bool), AccessError> {
+/// The locals of who runs this: the thread's, where no goroutine runs or one has a thread of
+/// its own. So values never change threads but with a goroutine that migrates.
+fn current_locals() -> Result<*mut Locals, AccessError> {
     let Some(g) = machine::goroutine() else {
-        let of_thread = OF_THREAD.try_with(|locals| locals.0.get());
-        return of_thread
-            .map(|locals| (locals, true))
-            .map_err(|_| AccessError);
+        return of_thread();
     };
     // SAFETY: the current goroutine is alive, and this is its code, which alone touches them.
-    let locals = unsafe {
-        &raw mut (*g.as_ref().run.get())
-            .extras
-            .get_or_insert_default()
-            .locals
-    };
-    Ok((locals, false))
+    unsafe {
+        let extras = (*g.as_ref().run.get()).extras.get_or_insert_default();
+        match extras.pinned {
+            Some(_) => of_thread(),
+            None => Ok(&raw mut extras.locals),
+        }
+    }
 }
 
-/// Drops the locals of a goroutine whose task has run, or whose result was dropped by itself.
+/// Never inlined: a migrating goroutine may be on another thread after each switch, and a
+/// compiler takes the address of a thread-local for constant.
+#[inline(never)]
+fn of_thread() -> Result<*mut Locals, AccessError> {
+    let of_thread = OF_THREAD.try_with(|locals| locals.0.get());
+    of_thread.map_err(|_| AccessError)
+}
+
+/// Drops the locals of a goroutine whose task has run, or who has run other code since.
 ///
 /// # Safety
 ///
@@ -375,8 +363,10 @@ unsafe fn drop_all(run: *mut Run) {
 
 /// One that panics does not keep the others from being dropped.
 fn drop_caught(value: Value) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| value.drop())) {
-        // Its destructor may panic, too.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        // Its destructor may panic, too, and so on.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            mem::forget(payload);
+        }
     }
 }

@@ -426,13 +426,13 @@ unsafe fn complete(g: GRef) {
             {
                 family.note_panic();
             }
-            // SAFETY: as above; a destructor may have used some.
-            unsafe { crate::goroutine::drop_locals(run) };
         }
         Completion::WakeExpected => shared_g.wake_expected(),
         Completion::WakeJoiner => shared_g.wake_joiner(),
         Completion::Done => {}
     }
+    // SAFETY: its extras stay the goroutine's; a waker or a destructor may have used some.
+    unsafe { crate::goroutine::drop_locals(run) };
     if let Some(family) = family {
         family.child_ended();
     }
