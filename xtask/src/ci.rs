@@ -324,7 +324,7 @@ mod tests {
         let outcome = TEST.ended(Ending::TimedOut, String::new(), &Flags::default());
         assert!(matches!(outcome.ending, Err(Failure::Reported)));
         assert_eq!(outcome.label, "HUNG");
-        assert_eq!(outcome.note, "killed because it did not end within 600 s");
+        assert_eq!(outcome.note, "killed because it did not end within 900 s");
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Default for Flags {
             only: Vec::new(),
             list: false,
             verbose: false,
-            time_limit: Duration::from_secs(600),
+            time_limit: Duration::from_secs(900),
             seconds: None,
             preemptions: None,
             sanitizer: None,

@@ -123,24 +123,24 @@ cargo xtask ci [FLAGS]   run every check, stop at the first that fails
     --only STEP[,STEP]     run these steps alone
     --list                 list the steps and their commands
     --verbose              show all output as it comes
-    --time-limit SECONDS   kill a step that takes longer (600)
+    --time-limit SECONDS   kill a step that takes longer (900)
 cargo xtask tidy         check the rules of style over all files
 cargo xtask layers       check that crates depend only on layers below them
 cargo xtask loom [FLAGS] run the models, which go through all interleavings
     --only CRATE[,CRATE]   those of these crates alone
     --preemptions N        how often a thread may be stopped (2)
-    --time-limit SECONDS   kill a crate's models that take longer (600)
+    --time-limit SECONDS   kill a crate's models that take longer (900)
 cargo xtask tsan [FLAGS] run the tests under ThreadSanitizer
 cargo xtask asan [FLAGS] run the tests under AddressSanitizer
     --only CRATE[,CRATE]   those of these crates alone
     --seconds N            stress tests go on for so long
-    --time-limit SECONDS   kill a test binary that takes longer (600)
+    --time-limit SECONDS   kill a test binary that takes longer (900)
 cargo xtask stress [FLAGS]
                          run the stress tests, then all tests in rounds
     --only CRATE[,CRATE]   those of these crates alone
     --seconds N            how long each of the two parts goes on (60)
     --sanitizer tsan|asan  build them with a sanitizer
-    --time-limit SECONDS   kill a test binary that takes longer (600)
+    --time-limit SECONDS   kill a test binary that takes longer (900)
 cargo xtask instructions [--update]
                          compare instructions per operation with the checked-in file
 cargo xtask bench peers|channels|scaling|latency|memory [FLAGS]

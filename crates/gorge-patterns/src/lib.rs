@@ -11,6 +11,7 @@ mod sharing;
 mod streams;
 
 pub use groups::*;
+pub use health::heartbeat::every as heartbeat;
 pub use health::steward::Steward;
 pub use health::supervisor::Supervisor;
 pub use health::{heartbeat, steward, supervisor};

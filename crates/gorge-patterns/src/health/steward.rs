@@ -21,7 +21,6 @@ use super::heartbeat::{Pulse, expect_interval};
 use gorge_channel::context::{CancelGuard, Context};
 use gorge_channel::{Receiver, Sender, after, bounded, never, select, tick, unbounded};
 use gorge_runtime::{catch_panic, go};
-use gorge_sync::Mutex;
 use std::any::Any;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -251,13 +250,13 @@ where
     F: Fn(&Context, Duration) -> (Receiver<()>, Receiver<T>) + Send + Sync + 'static,
 {
     let (outer, streams) = unbounded();
-    let last: Mutex<Option<Receiver<T>>> = Mutex::new(None);
     let steward = Steward::new(timeout, move |ctx, interval| {
         let (pulses, stream) = start(ctx, interval);
-        let before = last.lock().replace(stream.clone());
-        if let Some(before) = before {
-            before.close();
-        }
+        // The ward's own context, which ends when the next one takes its place.
+        let replaced = stream.clone();
+        let _stays = ctx.after_func(move || {
+            replaced.close();
+        });
         // Nobody may want them any more; the ward does its work all the same.
         let _ = outer.send(stream);
         pulses

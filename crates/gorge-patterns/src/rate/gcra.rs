@@ -94,8 +94,8 @@ impl Gcra {
     }
 
     /// Moves the arrival on for `n` events, if they are due within `patience`. Returns when they
-    /// are due.
-    fn take(&self, now: u64, n: usize, patience: u64) -> Result<u64, Refused> {
+    /// are due, and where the arrival is now.
+    fn take(&self, now: u64, n: usize, patience: u64) -> Result<(u64, u64), Refused> {
         let Cells {
             arrival,
             interval,
@@ -122,7 +122,7 @@ impl Gcra {
             let moved =
                 arrival.compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed);
             match moved {
-                Ok(_) => return Ok(due),
+                Ok(_) => return Ok((due, next)),
                 Err(found) => seen = found,
             }
         }
@@ -136,11 +136,12 @@ impl Gcra {
     fn reserve(&self, now: u64, n: usize) -> Reservation {
         preempt::point_at_without_cancel("reserve of a rate limiter");
         match self.take(now, n, NEVER) {
-            Ok(due) => Reservation::new(
+            Ok((due, arrival)) => Reservation::new(
                 n,
                 Taken {
                     cells: Arc::clone(&self.cells),
                     due,
+                    arrival,
                     n,
                 },
             ),
@@ -166,6 +167,8 @@ impl RateLimiter for Gcra {
 struct Taken {
     cells: Arc<Cells>,
     due: u64,
+    /// Where it has moved the arrival.
+    arrival: u64,
     n: usize,
 }
 
@@ -176,13 +179,9 @@ impl Claim for Taken {
 
     fn cancel(&mut self, t: Option<Instant>) {
         let Cells {
-            arrival,
-            interval,
-            burst,
+            arrival, interval, ..
         } = &*self.cells;
-        let next = self.due + interval.saturating_mul(*burst as u64);
-        let cost = interval.saturating_mul(self.n as u64);
-        // One that was due at once need not have moved the arrival up to the burst's length.
+        let (next, cost) = (self.arrival, interval.saturating_mul(self.n as u64));
         if self.due >= t.map_or_else(clock::nanos, clock::nanos_of) {
             // Relaxed: nothing has happened that others would rely on.
             let _ =

@@ -213,16 +213,21 @@ impl Claim for All {
     }
 
     fn wait(&mut self, context: &Context) -> Result<(), WaitError> {
-        // The last one first: if it is not to be had in time, the others are given back.
-        self.all.sort_by_key(Reservation::delay);
-        while let Some(last) = self.all.pop() {
-            match last.wait(context) {
-                Ok(permit) => self.permit = std::mem::take(&mut self.permit).and(permit),
-                Err(error) => {
-                    give_back(std::mem::take(&mut self.all));
-                    return Err(error);
-                }
+        /// Gives the rest back, also when a cancel unwinds this.
+        struct Rest<'a>(&'a mut Vec<Reservation>);
+
+        impl Drop for Rest<'_> {
+            fn drop(&mut self) {
+                give_back(std::mem::take(self.0));
             }
+        }
+
+        let rest = Rest(&mut self.all);
+        // The last one first: if it is not to be had in time, the others are given back.
+        rest.0.sort_by_key(Reservation::delay);
+        while let Some(last) = rest.0.pop() {
+            let permit = last.wait(context)?;
+            self.permit = std::mem::take(&mut self.permit).and(permit);
         }
         Ok(())
     }

@@ -139,8 +139,10 @@ impl<S: Send + 'static> Monitor<S> {
         let (reply, replies) = bounded(1);
         let call = Request::Call(Box::new(move |state| {
             if !reply.is_closed() {
-                // There is room; the caller may have left.
-                drop(reply.try_send(catch(|| f(state))));
+                let replied = catch(|| f(state));
+                // There is room; the caller may have left, and a panic of the result's
+                // destructor is nobody's then.
+                let _ = catch(|| drop(reply.try_send(replied)));
             }
         }));
         let sent = select_biased! {

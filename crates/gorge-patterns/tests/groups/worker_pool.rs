@@ -34,6 +34,26 @@ fn busy(pool: &WorkerPool) -> Sender<()> {
     release
 }
 
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("meant: a destructor that panics");
+    }
+}
+
+#[test]
+fn a_result_whose_destructor_panics_costs_no_worker() {
+    with_each_feed(|builder| {
+        let pool = builder.workers(1).queue(4).build(&background());
+        for _ in 0..3 {
+            drop(pool.submit(|| Bomb).unwrap());
+        }
+        assert_eq!(pool.submit(|| 7).unwrap().join().unwrap(), 7);
+    });
+}
+
 #[test]
 fn jobs_are_done_and_results_come_by_the_handles() {
     with_each_feed(|builder| {

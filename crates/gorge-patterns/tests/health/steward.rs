@@ -46,6 +46,28 @@ fn faulty(ctx: &Context, interval: Duration) -> (Receiver<()>, Receiver<i32>) {
 }
 
 #[test]
+fn two_starts_of_one_steward_leave_each_other_alone() {
+    sim::check(100, || {
+        let (ctx, guard) = background().with_cancel();
+        let (steward, streams) = streaming(2 * SECOND, |ctx: &Context, interval| {
+            heartbeat::every(ctx, interval, |work| while work.send(1) {})
+        });
+        let events = steward.events();
+        let pulses = [steward.start(&ctx, SECOND), steward.start(&ctx, SECOND)];
+        let both: Vec<_> = streams.iter().take(2).collect();
+        for _ in 0..20 {
+            time::sleep(SECOND);
+            assert!(both.iter().all(|stream| stream.recv() == Ok(1)));
+        }
+        let silent = events
+            .try_iter()
+            .filter(|event| matches!(event, StewardEvent::Silent));
+        assert_eq!(silent.count(), 0);
+        drop((guard, pulses));
+    });
+}
+
+#[test]
 fn the_stream_goes_on_after_a_fault() {
     every_order(|| {
         let (ctx, guard) = background().with_cancel();

@@ -3,7 +3,7 @@
 use super::STEP;
 use gorge_channel::context::background;
 use gorge_patterns::rate::{
-    Concurrency, Limit, Limiter, MultiLimiter, RateLimiter, Refused, SlidingLog, WaitError,
+    Concurrency, Gcra, Limit, Limiter, MultiLimiter, RateLimiter, Refused, SlidingLog, WaitError,
 };
 use gorge_runtime::{go, sim, time};
 
@@ -23,6 +23,19 @@ fn the_slowest_says_when() {
             .expect("there is no deadline");
         assert_eq!(time::now() - start, STEP * 4);
     });
+}
+
+#[test]
+fn refusals_cost_a_gcra_nothing() {
+    let cells = Gcra::new(Limit::per_hour(1.0), 3);
+    let log = SlidingLog::new(1, STEP * 10_000);
+    let both = MultiLimiter::new().and(cells.clone()).and(log);
+    assert!(both.try_acquire(1).is_ok());
+    for _ in 0..10 {
+        assert!(both.try_acquire(1).is_err(), "the log is full");
+    }
+    assert!(cells.try_acquire(2).is_ok(), "they were given back");
+    assert!(cells.try_acquire(1).is_err());
 }
 
 #[test]

@@ -8,6 +8,7 @@
 
 use super::job::Job;
 use super::queue::{Next, Queue};
+use crate::groups::caught::catch;
 use gorge_runtime::{GoroutineId, JoinHandle, goroutine};
 use gorge_sync::{Mutex, WaitGroup};
 use std::mem;
@@ -126,7 +127,8 @@ impl Crew {
         handles.iter().for_each(JoinHandle::cancel);
         let mut dropped = 0;
         while let Some(job) = self.queue.try_pop() {
-            drop(job);
+            // A panic of its destructor is nobody's.
+            let _ = catch(|| drop(job));
             dropped += 1;
         }
         dropped

@@ -1,6 +1,6 @@
 //! Jobs of a worker pool, and what their submitters hold of them.
 
-use crate::groups::caught::{CaughtPanic, Unwound, catch_all};
+use crate::groups::caught::{CaughtPanic, Unwound, catch, catch_all};
 use gorge_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::any::Any;
 use std::fmt;
@@ -32,8 +32,9 @@ where
             Err(Unwound::Panic(panic)) => (Err(JobError::Panicked(panic)), None),
             Err(Unwound::Cancel(payload)) => (Err(JobError::Dropped), Some(payload)),
         };
-        // There is room for it. If nobody has the handle any more, it is dropped.
-        drop(result.try_send(ended));
+        // There is room for it. If nobody has the handle any more, it is dropped, and a panic of
+        // its destructor is nobody's.
+        drop(catch(|| drop(result.try_send(ended))));
         if let Some(payload) = payload {
             resume_unwind(payload);
         }

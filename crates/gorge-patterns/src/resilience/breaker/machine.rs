@@ -129,7 +129,10 @@ impl Machine {
                 if settings.trips(&self.tally.counts()) {
                     return Verdict::Changes(self.change(BreakerState::Open, settings, now));
                 }
-                Verdict::Ask(self.tally.counts())
+                match outcome.is_failure {
+                    true => Verdict::Ask(self.tally.counts()),
+                    false => Verdict::Stays,
+                }
             }
             BreakerState::HalfOpen => {
                 self.tally.record(now, outcome);

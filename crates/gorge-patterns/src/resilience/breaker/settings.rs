@@ -144,7 +144,7 @@ impl CircuitBreakerBuilder {
         self
     }
 
-    /// It opens when this is true after a call. Several calls may ask it at once.
+    /// It opens when this is true after a call that failed. Several calls may ask it at once.
     pub fn ready_to_trip(
         mut self,
         rule: impl Fn(&CallCounts) -> bool + Send + Sync + 'static,
