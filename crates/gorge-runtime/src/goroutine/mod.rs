@@ -7,7 +7,7 @@
 //! * `run` (fiber, stack, task): only the machine that has taken
 //!   the G from a queue, or the goroutine's own code on its stack. Queues pass
 //!   the ownership on, with the ordering that a queue gives.
-//! * `join`: under its lock; see [`joiner`] for what is not.
+//! * `join`: under its lock; see `joiner` for what is not.
 
 mod builder;
 mod extras;

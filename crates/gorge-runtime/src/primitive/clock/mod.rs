@@ -1,8 +1,8 @@
 //! The time as one number, for what reads it at every operation: rate limiters.
 //!
-//! [`nanos`] is what [`time::now`](crate::time::now) is, as nanoseconds since an origin that the
-//! whole process shares, and costs half as much where the processor has a counter to
-//! interpolate with ([`ticks`]). [`nanos_of`] and [`instant_of`] translate.
+//! [`nanos`] is what [`time::now`] is, as nanoseconds since an origin that the whole process
+//! shares, and costs half as much where the processor has a counter to interpolate with
+//! (`ticks`). [`nanos_of`] and [`instant_of`] translate.
 //!
 //! Two threads may read times that differ by some nanoseconds from the order of their reads, so
 //! whoever compares the readings of several threads must bear that.
