@@ -23,6 +23,9 @@ mod error;
 mod fault;
 #[cfg(not(gorge_loom))]
 pub mod goroutine;
+#[cfg(gorge_loom)]
+#[path = "goroutine/mod_loom.rs"]
+mod goroutine;
 #[cfg(not(gorge_loom))]
 mod leak;
 #[cfg(not(gorge_loom))]

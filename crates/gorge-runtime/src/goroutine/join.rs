@@ -112,9 +112,7 @@ impl<T> JoinHandle<T> {
     pub fn join(mut self) -> Result<T, JoinError> {
         self.expect_result("join");
         preempt::point_at("join");
-        if self.stage == Stage::Polled {
-            drop(self.withdraw());
-        }
+        drop(self.withdraw());
         if !self.wait(CancelMode::Deliver) {
             drop(self);
             cancel::deliver();

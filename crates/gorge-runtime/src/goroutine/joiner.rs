@@ -172,6 +172,7 @@ impl G {
     /// Goroutine's end: wakes the goroutine of its runtime that waits for the result.
     #[inline]
     pub(crate) fn wake_expected(&self) {
+        // Relaxed: acquired by `Life::complete`, which found EXPECTED.
         let Some(cell) = NonNull::new(self.join.data.load(Ordering::Relaxed)) else {
             unreachable!("who is expected leaves its cell")
         };

@@ -135,17 +135,6 @@ impl Run {
         unsafe { (*run).migrating && (*run).extras.as_ref().is_none_or(|it| it.pinned.is_none()) }
     }
 
-    /// Whether the goroutine has been given a stack.
-    ///
-    /// # Safety
-    ///
-    /// The goroutine is the caller's to queue or to run.
-    #[inline]
-    pub(crate) unsafe fn has_started(run: *const Run) -> bool {
-        // SAFETY: the caller's contract.
-        unsafe { (*run).stack.is_some() }
-    }
-
     /// The failure that is the task's result.
     ///
     /// # Safety

@@ -134,10 +134,10 @@ where
         unsafe { machine.run_first(g) };
     } else if machine.records {
         sim::started(machine, g, false);
-        machine.submit(g);
+        machine.start(g);
         sim::after_start();
     } else {
-        machine.submit(g);
+        machine.start(g);
     }
     handle
 }

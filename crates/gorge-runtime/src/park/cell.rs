@@ -205,7 +205,6 @@ impl ParkCell {
     }
 
     /// Ends the wait for this object, if its owner waits for that.
-    #[cfg(not(gorge_loom))]
     #[inline]
     pub(crate) fn claim_wait_for(&self, object: usize, token: u16) -> bool {
         // Acquire: pairs with the Release of `begin`, so that the object is that of this wait,

@@ -23,7 +23,10 @@
 //! And whoever published a waiter takes it back, under the object's lock,
 //! before the operation returns: no queue ever holds a waiter that has gone.
 
+#[cfg(not(gorge_loom))]
 mod cell;
+#[cfg(gorge_loom)]
+pub(crate) mod cell;
 #[cfg(not(gorge_loom))]
 mod goroutine;
 #[cfg(not(gorge_loom))]
@@ -267,7 +270,7 @@ where
     #[cfg(not(gorge_loom))]
     if let Some(machine) = crate::scheduler::current::machine_in_goroutine() {
         // SAFETY: the caller's contract; `machine` is this thread's.
-        return unsafe { goroutine::park(machine, wait, 0, publish, commit) };
+        return unsafe { park_here(machine, wait, publish, commit) };
     }
     // SAFETY: the caller's contract.
     unsafe { park_thread(&wait, publish, commit) }

@@ -93,12 +93,9 @@ impl Machine {
     /// Makes a goroutine that any machine may run the next one here, for certain:
     /// no thief may take it.
     fn make_next(&self, g: GRef) {
-        if let Some(old) = self.processor().take_next() {
-            self.processor().displace(old);
-        }
-        if let Some(old) = self.next.replace(Some(g)) {
-            self.with_queue(|queue| queue.push_back(old));
-        }
+        self.queue_next();
+        self.starts_next.set(false);
+        self.next.set(Some(g));
     }
 
     /// Runs a goroutine that was taken from a queue until it leaves.

@@ -1,13 +1,14 @@
 //! Loom models: machines that fall asleep and wake, those who have work for
 //! them, and whoever takes permits away, in every interleaving.
 //!
-//! The code under test is the scheduler's own: `permits`, `crew`, `sleeper` and
+//! The code under test is the scheduler's own: `permits`, `crew`, `sleeper`, `starts` and
 //! `inbox`. What is left out is what runs goroutines: common work is a number,
 //! homed work a node in an inbox, a thread's sleep loom's. A lost wake-up shows
 //! as a deadlock, since a world ends only when everything posted was run.
 
 mod machine;
 mod parker;
+mod starts;
 mod world;
 
 use super::crew::Crew;

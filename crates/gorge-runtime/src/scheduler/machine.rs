@@ -4,7 +4,6 @@
 //! it keeps in a queue of its own, which no other thread touches: they cost no
 //! atomic operation to queue. What others touch is in its [`Slot`].
 
-use super::crew::Crew;
 use super::permits::{ACTIVE, LOST};
 use super::preempt;
 use super::processor::Processor;
@@ -13,11 +12,11 @@ use super::slot::Slot;
 use super::steal::Looks;
 use super::turns::Turns;
 use super::watch::Watch;
-use crate::goroutine::{G, GRef, NO_HOME, Run};
+use crate::goroutine::{G, GRef};
 use crate::park::Claim;
 use crate::primitive::atomic::Ordering;
 use crate::sim::World;
-use crate::trace::{self, Event};
+
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::collections::VecDeque;
 use std::ptr::NonNull;
@@ -43,6 +42,8 @@ pub(crate) struct Machine {
     /// The homed goroutine to run next. At most one of this and the
     /// processor's `next` is set.
     pub(super) next: Cell<Option<GRef>>,
+    /// Whether the processor's newest start is to run next. Then neither of the two is set.
+    pub(super) starts_next: Cell<bool>,
     /// How many goroutines have left this thread in the middle of a panic.
     mid_panic: Cell<u32>,
     /// The covered goroutine is in the panic hook.
@@ -92,6 +93,7 @@ impl Machine {
             continuations: UnsafeCell::new(Vec::new()),
             has_continuations: Cell::new(false),
             next: Cell::new(None),
+            starts_next: Cell::new(false),
             mid_panic: Cell::new(0),
             in_hook: Cell::new(false),
             searching: Cell::new(false),
@@ -334,142 +336,6 @@ impl Machine {
     #[inline]
     pub(crate) fn recycle(&self, g: GRef) {
         self.processor().recycle(g, &self.shared.store);
-    }
-
-    /// Queues a goroutine that any machine may run, to be run next.
-    #[inline]
-    pub(crate) fn submit(&self, g: GRef) {
-        if self.is_dedicated {
-            return self.shared.submit(g);
-        }
-        if let Some(old) = self.next.take() {
-            self.with_queue(|queue| queue.push_back(old));
-        }
-        self.weigh(g);
-        self.processor().set_next(g);
-        self.notify_unless_watched();
-    }
-
-    /// Makes a goroutine runnable that was claimed on this thread.
-    #[inline(always)]
-    pub(crate) fn ready(&self, g: GRef) {
-        // SAFETY: a goroutine that is being woken is alive.
-        let shared_g = unsafe { g.as_ref() };
-        trace::emit(self, || Event::Ready(shared_g.id()));
-        if self.times_next.get() {
-            self.time(g);
-        }
-        match shared_g.home() {
-            NO_HOME => self.submit(g),
-            home if home == self.number() => {
-                if let Some(old) = self.processor().take_next() {
-                    self.queue_shared(old);
-                }
-                if let Some(old) = self.next.replace(Some(g)) {
-                    self.queue_homed(old);
-                }
-            }
-            home => self.shared.deliver(home, g),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn queue_shared(&self, g: GRef) {
-        self.processor().displace(g);
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn queue_homed(&self, g: GRef) {
-        self.with_queue(|queue| queue.push_back(g));
-    }
-
-    /// Notes when the goroutine was made runnable.
-    #[cold]
-    #[inline(never)]
-    fn time(&self, g: GRef) {
-        self.times_next.set(false);
-        // SAFETY: the goroutine is claimed and not queued yet: its run part is
-        // ours.
-        unsafe { (*g.as_ref().run.get()).runnable_since = self.shared.coarse_time() };
-    }
-
-    /// Queues a goroutine last.
-    #[inline]
-    pub(super) fn queue_last(&self, g: GRef) {
-        // SAFETY: a goroutine that is being queued is alive.
-        match unsafe { g.as_ref() }.home() {
-            NO_HOME if self.is_dedicated => self.shared.submit(g),
-            NO_HOME => {
-                self.weigh(g);
-                self.processor().push(g);
-                self.notify_unless_watched();
-            }
-            home if home == self.number() => self.with_queue(|queue| queue.push_back(g)),
-            home => self.shared.deliver(home, g),
-        }
-    }
-
-    /// Queues a goroutine that had its time slice: behind all that have not, so
-    /// that of many that compute those that started early do not get more.
-    pub(super) fn queue_spent(&self, g: GRef) {
-        // SAFETY: as in `queue_last`.
-        match unsafe { g.as_ref() }.home() {
-            NO_HOME => {
-                self.shared.queue_globally(g);
-                self.notify();
-            }
-            home if home == self.number() && !self.is_special => {
-                self.with_spent(|spent| spent.push_back(g));
-            }
-            _ => self.queue_last(g),
-        }
-    }
-
-    /// Counts what a goroutine that is queued here weighs beyond one.
-    #[inline]
-    fn weigh(&self, g: GRef) {
-        // SAFETY: a goroutine that is being queued is the queuer's.
-        if let Some(extras) = unsafe { Run::weighty(g.as_ref().run.get()) }
-            && extras.weighs_on.load(Ordering::Relaxed) == 0
-        {
-            extras.weighs_on.store(self.number(), Ordering::Relaxed);
-            self.processor().add_weight(extras.weight);
-        }
-    }
-
-    /// Work that others may take was queued here.
-    #[inline]
-    pub(super) fn notify(&self) {
-        self.shared.notify();
-    }
-
-    /// As [`notify`](Machine::notify), for work that this machine will come to soon
-    /// unless a goroutine runs for long, which who watches it would see.
-    #[inline]
-    fn notify_unless_watched(&self) {
-        let processor = self.processor();
-        self.shared.notify_unless(|| processor.is_watched());
-    }
-
-    /// Queues everything that others could run for all of them, before this
-    /// machine stops running for who knows how long.
-    pub(super) fn give_up_queues(&self) {
-        let processor = self.processor();
-        let take = || {
-            let first = processor.take_next().or_else(|| processor.pop());
-            first.or_else(|| self.take_oldest_start())
-        };
-        while let Some(g) = take() {
-            self.shared.queue_globally(g);
-        }
-        while let Some(g) = processor.pop_continuation() {
-            // SAFETY: a queued goroutine is alive.
-            trace::emit(self, || Event::Surrender(unsafe { g.as_ref() }.id()));
-            self.shared.queue_globally(g);
-        }
-        self.notify();
     }
 
     /// Whether the running goroutine, or this machine, is asked for something.

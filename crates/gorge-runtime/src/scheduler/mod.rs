@@ -5,10 +5,10 @@
 //! * `current`: which machine is this thread.
 //! * `slot`: what others touch of a machine; in it `inbox` (homed goroutines
 //!   woken from elsewhere), `parker`, `thread_clock`, and `processor` (P: queues
-//!   and caches).
+//!   and caches; among them `starts`).
 //! * `permits`: which machines may run, and which sleep; `crew` (waking one for
 //!   new work) and `sleeper` (going to sleep, and coming back): the protocol.
-//! * `machine` (M: its state, and queueing), `worker` (its loop), `search` and
+//! * `machine` (M: its state), `queueing` (where it queues what became runnable), `worker` (its loop), `search` and
 //!   `steal` (what others have), `rest` (what `sleeper` asks of it), `watch` (looking on
 //!   while others do well), `execute` (running one goroutine), `preempt` (requests to give
 //!   way).
@@ -25,6 +25,7 @@ mod parker;
 pub(crate) mod permits;
 pub(crate) mod preempt;
 mod processor;
+mod queueing;
 mod random;
 mod readiness;
 mod rest;
@@ -33,6 +34,7 @@ mod shared;
 mod simulated;
 mod sleeper;
 mod slot;
+mod starts;
 mod steal;
 mod thread_clock;
 mod threads;

@@ -9,3 +9,4 @@ mod inbox;
 mod loom;
 mod permits;
 mod sleeper;
+mod starts;

@@ -6,8 +6,8 @@
 //!
 //! * `next`: the one to run next, most recently made runnable.
 //! * the run queue: first in, first out.
-//! * the starts, which are goroutines that have not run yet: last in, first out for
-//!   the owner, mostly; thieves take the oldest.
+//! * the [`starts`](super::starts), which are goroutines that have not run yet: last in, first
+//!   out for the owner, mostly; thieves take the oldest.
 //! * the continuations of parents that started a child first: likewise.
 //!
 //! Why the newest start is first: it is a child of who waits for children, and the
@@ -16,7 +16,8 @@
 
 use super::Shared;
 use super::random::Random;
-use crate::goroutine::{G, GRef, Run, Store};
+use super::starts::Starts;
+use crate::goroutine::{G, GRef, Store};
 use crate::metrics::Histogram;
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::timer::Timers;
@@ -52,7 +53,7 @@ pub(crate) struct Processor {
     next: CachePadded<Next>,
     stealer: Stealer<Queued>,
     oldest: Stealer<Queued>,
-    oldest_start: Stealer<Queued>,
+    starts: Starts<G>,
     /// What queued goroutines weigh beyond one each.
     extra_weight: AtomicU64,
     progress: CachePadded<Progress>,
@@ -87,9 +88,6 @@ struct Progress {
 struct Owned {
     queue: Worker<Queued>,
     continuations: Worker<Queued>,
-    starts: Worker<Queued>,
-    /// Whether there may be any.
-    has_starts: bool,
     stacks: Vec<PooledStack>,
     free: Vec<GRef>,
     ids: std::ops::Range<u64>,
@@ -106,18 +104,15 @@ impl Processor {
     pub(crate) fn new(number: usize, seed: u64) -> Processor {
         let queue = Worker::new_fifo();
         let continuations = Worker::new_lifo();
-        let starts = Worker::new_lifo();
         Processor {
             number,
             stealer: queue.stealer(),
             oldest: continuations.stealer(),
-            oldest_start: starts.stealer(),
+            starts: Starts::new(),
             extra_weight: AtomicU64::new(0),
             owned: UnsafeCell::new(Owned {
                 queue,
                 continuations,
-                starts,
-                has_starts: false,
                 stacks: Vec::with_capacity(STACKS_MAX),
                 free: Vec::with_capacity(GS_MAX),
                 ids: 0..0,
@@ -147,7 +142,7 @@ impl Processor {
         unsafe { &mut *self.owned.get() }
     }
 
-    /// Owner: makes `g` the next to run. The one that was next is [displaced](Processor::displace).
+    /// Owner: makes `g`, which has run before, the next to run. The one that was next is queued.
     #[inline]
     pub(crate) fn set_next(&self, g: GRef) {
         if self.next.g.load(Ordering::Relaxed).is_null() {
@@ -155,7 +150,7 @@ impl Processor {
             // acquires the goroutine's state with it.
             self.next.g.store(g.as_ptr(), Ordering::Release);
         } else if let Some(old) = NonNull::new(self.next.g.swap(g.as_ptr(), Ordering::AcqRel)) {
-            self.displace(old);
+            self.push(old);
         }
     }
 
@@ -182,10 +177,11 @@ impl Processor {
         patience != 0 && self.waiting() <= patience
     }
 
-    /// How many are in the run queue and the starts.
+    /// How many are in the run queue and the starts, but for the newest of these, which mostly
+    /// is next.
     #[inline]
     pub(crate) fn waiting(&self) -> usize {
-        self.stealer.len() + self.oldest_start.len()
+        self.stealer.len() + self.starts.len().saturating_sub(1)
     }
 
     /// An idle machine looks here from now on, and lets so many wait. False if another
@@ -219,30 +215,10 @@ impl Processor {
         unsafe { self.owned() }.queue.push(Queued(g));
     }
 
-    /// Owner: queues one that was to run next, and is not any more.
+    /// The goroutines that have not run yet.
     #[inline]
-    pub(crate) fn displace(&self, g: GRef) {
-        // SAFETY: taken from where it was, so the owner's to look at.
-        match unsafe { Run::has_started(g.as_ref().run.get()) } {
-            true => self.push(g),
-            false => self.with_starts(|starts| starts.push(Queued(g))),
-        }
-    }
-
-    /// Owner: whether there may be a start.
-    #[inline]
-    pub(crate) fn has_starts(&self) -> bool {
-        // SAFETY: called by the owner.
-        unsafe { self.owned() }.has_starts
-    }
-
-    /// Owner: takes the newest start.
-    pub(crate) fn pop_start(&self) -> Option<GRef> {
-        // SAFETY: called by the owner.
-        let owned = unsafe { self.owned() };
-        let newest = owned.starts.pop().map(|Queued(g)| g);
-        owned.has_starts = newest.is_some();
-        newest
+    pub(super) fn starts(&self) -> &Starts<G> {
+        &self.starts
     }
 
     /// Owner: takes the first of the queue.
@@ -255,15 +231,6 @@ impl Processor {
             return None;
         }
         queue.pop().map(|Queued(g)| g)
-    }
-
-    /// Owner: for what is added to the starts.
-    #[inline]
-    pub(crate) fn with_starts<R>(&self, f: impl FnOnce(&Worker<Queued>) -> R) -> R {
-        // SAFETY: called by the owner; `f` does not come back here.
-        let owned = unsafe { self.owned() };
-        owned.has_starts = true;
-        f(&owned.starts)
     }
 
     /// Owner: the queue that stolen goroutines go to.
@@ -297,22 +264,17 @@ impl Processor {
         &self.oldest
     }
 
-    /// The starts, oldest first, for a thief.
-    pub(crate) fn oldest_start(&self) -> &Stealer<Queued> {
-        &self.oldest_start
-    }
-
     /// How many goroutines wait here for any machine, about.
     pub(crate) fn queued(&self) -> usize {
         let next = usize::from(!self.peek_next().is_null());
-        self.waiting() + self.oldest.len() + next
+        self.stealer.len() + self.starts.len() + self.oldest.len() + next
     }
 
     /// Whether a thief would see something to take here.
     pub(crate) fn has_work(&self) -> bool {
         !self.stealer.is_empty()
             || !self.peek_next().is_null()
-            || !self.oldest_start.is_empty()
+            || !self.starts.is_empty()
             || !self.oldest.is_empty()
     }
 

@@ -30,7 +30,10 @@ impl Machine {
             // Borrowed by this loop only, and never across running a goroutine.
             let mut looks = self.looks.borrow_mut();
             looks.forget(self.shared().slots.len());
-            self.watch.borrow_mut().note(self.shared());
+            let mut watch = self.watch.borrow_mut();
+            watch.judge(self.processor(), self.shared().clock.now());
+            watch.note(self.shared());
+            drop(watch);
             if let Some(g) = self.search(&mut looks) {
                 return Some(self.found(g));
             }

@@ -196,7 +196,7 @@ impl Shared {
         for _ in 0..victim.queued() {
             if let Some(Queued(g)) = settle(|| victim.stealer().steal()) {
                 self.queue_globally(g);
-            } else if let Some(Queued(g)) = settle(|| victim.oldest_start().steal()) {
+            } else if let Some(g) = victim.starts().steal() {
                 self.queue_globally(g);
             } else if let Some(g) = victim.take_next() {
                 self.queue_globally(g);

@@ -14,7 +14,8 @@
 use super::machine::Machine;
 use super::processor::{Processor, Queued};
 use super::slot::Slot;
-use crate::goroutine::{G, GRef};
+use super::watch::Look;
+use crate::goroutine::GRef;
 use crate::primitive::atomic::Ordering;
 use crate::primitive::spin_hint;
 use crate::trace::{self, Event};
@@ -25,12 +26,6 @@ use crossbeam_deque::Steal;
 pub(super) struct Looks {
     seen: Vec<Option<Seen>>,
     left_work: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Look {
-    tick: u32,
-    next: *mut G,
 }
 
 /// A look, and the round in which it was first seen.
@@ -71,10 +66,7 @@ impl Looks {
         let Some(seen) = self.seen.get_mut(victim.number - 1) else {
             return false;
         };
-        let look = Look {
-            tick: victim.tick(),
-            next: victim.peek_next(),
-        };
+        let look = Look::at(victim);
         match *seen {
             Some(seen) if seen.look == look => round - seen.round >= rounds,
             _ => {
@@ -125,7 +117,7 @@ impl Machine {
             self.steal_half(victim)
         } else {
             let oldest = || settle(|| victim.oldest().steal()).map(|Queued(g)| g);
-            oldest().or_else(|| if may_take { victim.take_next() } else { None })
+            oldest().or_else(|| if may_take { take_one(victim) } else { None })
         };
         match taken {
             Some(g) => {
@@ -133,6 +125,8 @@ impl Machine {
                 let id = unsafe { g.as_ref() }.id();
                 trace::emit(self, || Event::Steal(id, slot.number));
                 super::processor::bump(&self.processor().stolen);
+                let now = self.shared().clock.now();
+                self.watch.borrow_mut().took(self.processor(), now);
             }
             None => looks.left_work = true,
         }
@@ -143,11 +137,15 @@ impl Machine {
     fn steal_half(&self, victim: &Processor) -> Option<GRef> {
         let own = self.processor();
         let queue = victim.stealer();
-        let starts = victim.oldest_start();
         own.with_queue(|own| settle(|| queue.steal_batch_and_pop(own)))
-            .or_else(|| own.with_starts(|own| settle(|| starts.steal_batch_and_pop(own))))
             .map(|Queued(g)| g)
+            .or_else(|| victim.starts().steal_half(own.starts()))
     }
+}
+
+/// What a processor would run next.
+fn take_one(victim: &Processor) -> Option<GRef> {
+    victim.take_next().or_else(|| victim.starts().steal())
 }
 
 impl Slot {

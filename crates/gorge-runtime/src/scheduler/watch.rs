@@ -10,8 +10,10 @@
 //!
 //! What is posted quietly must not be forgotten: see `README.md`, (j).
 
+use super::processor::Processor;
 use super::shared::Shared;
 use super::slot::Slot;
+use crate::goroutine::G;
 use crate::primitive::spin_hint;
 use std::time::Duration;
 
@@ -63,7 +65,9 @@ impl Manners {
 }
 
 /// How many goroutines a processor ran in how long, one after another, and how many of
-/// them came out of its queues.
+/// them came out of its queues. Those that it started count too, where the last ones that were
+/// taken turned out to be short: it will be quick with these. If it is not, it is stuck, and that
+/// is seen soon.
 #[derive(Clone, Copy)]
 struct Pace {
     runs: u64,
@@ -88,12 +92,52 @@ impl Pace {
     }
 }
 
+/// How far a processor was at some time.
+#[derive(Clone, Copy)]
+struct Seen {
+    tick: u32,
+    turns: u32,
+    /// The end of its starts.
+    end: u32,
+}
+
+impl Seen {
+    fn of(processor: &Processor) -> Seen {
+        Seen {
+            tick: processor.tick(),
+            turns: processor.turns(),
+            end: processor.starts().end(),
+        }
+    }
+}
+
+/// What changes when a processor runs something, or its goroutine starts something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look {
+    tick: u32,
+    next: *mut G,
+    end: u32,
+}
+
+impl Look {
+    pub(super) fn at(processor: &Processor) -> Look {
+        Look {
+            tick: processor.tick(),
+            next: processor.peek_next(),
+            end: processor.starts().end(),
+        }
+    }
+}
+
 /// How far everybody was at some time, and which processors a machine watches.
 pub(super) struct Watch {
     pub(super) manners: Manners,
     since_ns: u64,
-    /// The ticks and the turns of each.
-    seen: Vec<(u32, u32)>,
+    seen: Vec<Seen>,
+    /// The machine's own turns when it last took from another one, and the time.
+    took: Option<(u32, u64)>,
+    /// Whether what it took last was short.
+    takes_short: bool,
     /// Their numbers.
     watched: Vec<u32>,
 }
@@ -104,6 +148,8 @@ impl Watch {
             manners: Manners::of(migrating),
             since_ns: 0,
             seen: Vec::new(),
+            took: None,
+            takes_short: false,
             watched: Vec::new(),
         }
     }
@@ -113,8 +159,20 @@ impl Watch {
         self.since_ns = shared.clock.now();
         self.seen.clear();
         let processors = shared.slots.iter().map(|slot| &slot.processor);
-        self.seen
-            .extend(processors.map(|processor| (processor.tick(), processor.turns())));
+        self.seen.extend(processors.map(Seen::of));
+    }
+
+    /// The machine has taken from another one.
+    pub(super) fn took(&mut self, own: &Processor, now: u64) {
+        self.took = Some((own.turns(), now));
+    }
+
+    /// It has come to the end of that: whether it was worth the taking.
+    pub(super) fn judge(&mut self, own: &Processor, now: u64) {
+        if let Some((turns, since_ns)) = self.took.take() {
+            let count = u64::from(own.turns().wrapping_sub(turns)).max(1);
+            self.takes_short = now.saturating_sub(since_ns) < count * self.manners.short_ns;
+        }
     }
 
     /// Whether a processor with so many in its queue has more than it will come to
@@ -193,12 +251,17 @@ impl Watch {
     /// Since the last note. One that is new since then has none.
     fn pace_of(&self, slot: &Slot, now: u64) -> Pace {
         let processor = &slot.processor;
-        let (tick, turns) = (processor.tick(), processor.turns());
-        let seen = self.seen.get(slot.number as usize - 1);
-        let (seen_tick, seen_turns) = seen.copied().unwrap_or((tick, turns));
+        let is = Seen::of(processor);
+        let was = self.seen.get(slot.number as usize - 1).copied();
+        let was = was.unwrap_or(is);
+        let started = if self.takes_short {
+            (is.end.wrapping_sub(was.end) as i32).max(0) as u64
+        } else {
+            0
+        };
         Pace {
-            runs: u64::from(tick.wrapping_sub(seen_tick)),
-            turns: u64::from(turns.wrapping_sub(seen_turns)),
+            runs: started + u64::from(is.tick.wrapping_sub(was.tick)),
+            turns: started + u64::from(is.turns.wrapping_sub(was.turns)),
             elapsed_ns: now.saturating_sub(self.since_ns),
         }
     }
@@ -208,9 +271,9 @@ impl Watch {
 /// would not show it.
 fn keeps_waiting(slot: &Slot) -> bool {
     let processor = &slot.processor;
-    let (tick, next) = (processor.tick(), processor.peek_next());
+    let look = Look::at(processor);
     for _ in 0..LOOKS_ON {
-        if !processor.has_work() || processor.tick() != tick || processor.peek_next() != next {
+        if !processor.has_work() || Look::at(processor) != look {
             return false;
         }
         spin_hint();

@@ -115,9 +115,14 @@ impl Machine {
         Some(oldest)
     }
 
-    /// The goroutine that was made runnable last.
+    /// The goroutine that was started or made runnable last.
     #[inline]
     pub(super) fn take_next(&self) -> Option<GRef> {
+        if self.starts_next.take()
+            && let Some(start) = self.processor().starts().pop()
+        {
+            return Some(start);
+        }
         self.next.take().or_else(|| self.processor().take_next())
     }
 
@@ -150,7 +155,7 @@ impl Machine {
             self.drain_inbox();
         }
         let processor = self.processor();
-        if !processor.has_starts() {
+        if processor.starts().is_empty() {
             return match self.turns.homed_first() {
                 true => self.take_homed().or_else(|| processor.pop()),
                 false => processor.pop().or_else(|| self.take_homed()),
@@ -162,7 +167,7 @@ impl Machine {
     fn take_queued_or_start(&self) -> Option<GRef> {
         let processor = self.processor();
         let homed = || self.take_homed();
-        let (queued, start) = (|| processor.pop(), || processor.pop_start());
+        let (queued, start) = (|| processor.pop(), || processor.starts().pop());
         match self.turns.next_queue() {
             0 => homed().or_else(queued).or_else(start),
             1 => queued().or_else(start).or_else(homed),
@@ -207,7 +212,7 @@ impl Machine {
     }
 
     pub(super) fn take_oldest_start(&self) -> Option<GRef> {
-        settle(|| self.processor().oldest_start().steal()).map(|Queued(g)| g)
+        self.processor().starts().steal()
     }
 
     /// A homed goroutine that had its time slice, or what `take_global` finds, by
