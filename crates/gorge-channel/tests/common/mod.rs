@@ -18,7 +18,7 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each test file uses a part of this"
+    reason = "each test binary uses a part of this"
 )]
 #![allow(
     clippy::disallowed_methods,

@@ -2,7 +2,7 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each test file uses a part of this"
+    reason = "each test binary uses a part of this"
 )]
 
 use futures_util::task::noop_waker_ref;
