@@ -94,7 +94,7 @@ impl Machine {
     /// no thief may take it.
     fn make_next(&self, g: GRef) {
         self.queue_next();
-        self.starts_next.set(false);
+        self.processor().set_starts_next(false);
         self.next.set(Some(g));
     }
 

@@ -42,8 +42,6 @@ pub(crate) struct Machine {
     /// The homed goroutine to run next. At most one of this and the
     /// processor's `next` is set.
     pub(super) next: Cell<Option<GRef>>,
-    /// Whether the processor's newest start is to run next. Then neither of the two is set.
-    pub(super) starts_next: Cell<bool>,
     /// How many goroutines have left this thread in the middle of a panic.
     mid_panic: Cell<u32>,
     /// The covered goroutine is in the panic hook.
@@ -93,7 +91,6 @@ impl Machine {
             continuations: UnsafeCell::new(Vec::new()),
             has_continuations: Cell::new(false),
             next: Cell::new(None),
-            starts_next: Cell::new(false),
             mid_panic: Cell::new(0),
             in_hook: Cell::new(false),
             searching: Cell::new(false),

@@ -19,7 +19,9 @@ use super::random::Random;
 use super::starts::Starts;
 use crate::goroutine::{G, GRef, Store};
 use crate::metrics::Histogram;
-use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::primitive::atomic::{
+    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
 use crate::timer::Timers;
 use crossbeam_deque::{Stealer, Worker};
 use crossbeam_utils::CachePadded;
@@ -69,6 +71,8 @@ pub(crate) struct Processor {
 
 struct Next {
     g: AtomicPtr<G>,
+    /// Whether it is the newest start instead.
+    is_start: AtomicBool,
     /// How many may wait in the queue before an idle machine, which looks
     /// here every now and then, wants to be woken. Zero when none does: see `watch`.
     patience: AtomicUsize,
@@ -120,6 +124,7 @@ impl Processor {
             }),
             next: CachePadded::new(Next {
                 g: AtomicPtr::new(null_mut()),
+                is_start: AtomicBool::new(false),
                 patience: AtomicUsize::new(0),
             }),
             progress: CachePadded::default(),
@@ -154,6 +159,18 @@ impl Processor {
         }
     }
 
+    /// Whether the newest start is to run next. Then neither `next` nor the machine's is set.
+    #[inline]
+    pub(super) fn starts_next(&self) -> bool {
+        self.next.is_start.load(Ordering::Relaxed)
+    }
+
+    /// Owner: whether that is so.
+    #[inline]
+    pub(super) fn set_starts_next(&self, is_so: bool) {
+        self.next.is_start.store(is_so, Ordering::Relaxed);
+    }
+
     /// Takes the next goroutine to run, as owner or thief.
     #[inline]
     pub(crate) fn take_next(&self) -> Option<GRef> {
@@ -177,11 +194,11 @@ impl Processor {
         patience != 0 && self.waiting() <= patience
     }
 
-    /// How many are in the run queue and the starts, but for the newest of these, which mostly
-    /// is next.
+    /// How many are in the run queue and the starts, but for one that is next.
     #[inline]
     pub(crate) fn waiting(&self) -> usize {
-        self.stealer.len() + self.starts.len().saturating_sub(1)
+        let next = usize::from(self.starts_next());
+        self.stealer.len() + self.starts.len().saturating_sub(next)
     }
 
     /// An idle machine looks here from now on, and lets so many wait. False if another

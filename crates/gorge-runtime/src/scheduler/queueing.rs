@@ -19,7 +19,7 @@ impl Machine {
         }
         self.weigh(g);
         processor.starts().push(g);
-        self.starts_next.set(true);
+        processor.set_starts_next(true);
         self.notify_unless_watched();
     }
 
@@ -33,7 +33,7 @@ impl Machine {
             self.queue_homed(old);
         }
         self.weigh(g);
-        self.starts_next.set(false);
+        self.processor().set_starts_next(false);
         self.processor().set_next(g);
         self.notify_unless_watched();
     }
@@ -65,7 +65,7 @@ impl Machine {
                 if let Some(old) = self.processor().take_next() {
                     self.queue_shared(old);
                 }
-                self.starts_next.set(false);
+                self.processor().set_starts_next(false);
                 if let Some(old) = self.next.replace(Some(g)) {
                     self.queue_homed(old);
                 }

@@ -9,9 +9,10 @@
 //! # The races to fear
 //!
 //! *The owner and a thief take the same one.* The owner lowers `back` to what it wants, and then
-//! reads `front`; a thief reads `front` and then `back`; these four are sequentially consistent.
-//! So of a thief that found `front` moved since the owner read it, the owner knows: it reads
-//! `back` after the owner lowered it, and leaves what the owner wants. (1)
+//! reads `front`; a thief reads `front` (or steps it, to announce itself) and then `back`. All
+//! four are sequentially consistent. So of a thief that found `front` moved since the owner read
+//! it, the owner knows: it reads `back` after the owner lowered it, and leaves what the owner
+//! wants. (1)
 //!
 //! * Of one that takes *a single one*, and found `front` as the owner did, it knows what it takes:
 //!   the first. So the owner has anything but the first for itself, and the first is
@@ -28,8 +29,8 @@
 //! very number, while the other stands still.
 //!
 //! *A thief reads a ring that is no more, or a slot that has another use.* Rings are kept until
-//! the deque goes; they grow by doubling, so that all are no larger than the last one twice. A
-//! slot is used again only when `front` has passed it, and then the compare-and-swap fails.
+//! the deque goes; each has at least twice as many slots as the one before, so that all have less
+//! than twice as many as the last. A slot is used again only when `front` has passed it, and then the compare-and-swap fails.
 
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::primitive::spin_hint;
@@ -58,8 +59,8 @@ struct Owner<T> {
 
 struct Ring<T> {
     slots: Box<[AtomicPtr<T>]>,
-    /// The one before, in which a thief may still look.
-    smaller: Option<Box<Ring<T>>>,
+    /// The one before, in which a thief may still look; or null.
+    smaller: *mut Ring<T>,
 }
 
 /// What `front` says: an index, whether somebody is about to take many from there, and how often
@@ -110,10 +111,20 @@ impl<T> Starts<T> {
             owner: CachePadded::new(Owner {
                 back: AtomicU32::new(0),
                 front_was: AtomicU32::new(0),
-                ring: AtomicPtr::new(Box::into_raw(Box::new(Ring::new(FIRST_RING, None)))),
+                ring: AtomicPtr::new(Ring::new(FIRST_RING, null_mut())),
             }),
             front: CachePadded::new(AtomicU64::new(0)),
         }
+    }
+
+    /// For tests: as after so many have come and gone.
+    #[cfg(test)]
+    pub(super) fn after(count: u32) -> Starts<T> {
+        let starts = Starts::new();
+        starts.front.store(u64::from(count), Ordering::Relaxed);
+        starts.owner.back.store(count, Ordering::Relaxed);
+        starts.owner.front_was.store(count, Ordering::Relaxed);
+        starts
     }
 
     /// How many there are, about.
@@ -129,7 +140,7 @@ impl<T> Starts<T> {
         self.len() == 0
     }
 
-    /// A number that changes with every one that is added or taken by the owner.
+    /// A number that changes with every one that is added.
     pub(super) fn end(&self) -> u32 {
         self.owner.back.load(Ordering::Relaxed)
     }
@@ -319,38 +330,36 @@ impl<T> Starts<T> {
 
     fn grow(&self, front: u32, back: u32, needed: u32) {
         let old = self.owner.ring.load(Ordering::Relaxed);
-        // SAFETY: made by `Box::into_raw`, and owned from now on by the new one, where it stays.
-        let old = unsafe { Box::from_raw(old) };
-        let capacity = needed.next_power_of_two();
-        let mut ring = Ring::new(capacity, None);
+        let ring = Ring::new(needed.next_power_of_two(), old);
         let mut index = front;
         while index != back {
-            ring.put(index, old.get(index));
+            // SAFETY: both live as long as the deque.
+            unsafe { (*ring).put(index, (*old).get(index)) };
             index = index.wrapping_add(1);
         }
-        ring.smaller = Some(old);
         // Release: pairs with the Acquire in `ring`.
-        self.owner
-            .ring
-            .store(Box::into_raw(Box::new(ring)), Ordering::Release);
+        self.owner.ring.store(ring, Ordering::Release);
     }
 }
 
 impl<T> Drop for Starts<T> {
     fn drop(&mut self) {
-        let ring = self.owner.ring.load(Ordering::Relaxed);
-        // SAFETY: made by `Box::into_raw`; nobody has a reference any more. It owns the others.
-        drop(unsafe { Box::from_raw(ring) });
+        let mut ring = self.owner.ring.load(Ordering::Relaxed);
+        while !ring.is_null() {
+            // SAFETY: made by `Box::into_raw` in `Ring::new`, and in no other's `smaller`; nobody
+            // has a reference any more.
+            ring = unsafe { Box::from_raw(ring) }.smaller;
+        }
     }
 }
 
 impl<T> Ring<T> {
-    fn new(capacity: u32, smaller: Option<Box<Ring<T>>>) -> Ring<T> {
+    fn new(capacity: u32, smaller: *mut Ring<T>) -> *mut Ring<T> {
         let slots = (0..capacity).map(|_| AtomicPtr::new(null_mut()));
-        Ring {
+        Box::into_raw(Box::new(Ring {
             slots: slots.collect(),
             smaller,
-        }
+        }))
     }
 
     #[inline]

@@ -2,7 +2,7 @@
 //!
 //! Half of a queue, or of the starts, at a time, but not at sight: only from a processor that is
 //! *backed up* (see `watch`), or *stuck*: two looks a while apart found the same
-//! number of goroutines run there. Partners that talk to each other had better share a
+//! number of goroutines run there, and none started. Partners that talk to each other had better share a
 //! processor, and whoever runs a homed goroutine first is its home for life.
 //! CPU-bound work spreads; a parent that is about to wait for its child keeps it.
 //!
@@ -125,8 +125,6 @@ impl Machine {
                 let id = unsafe { g.as_ref() }.id();
                 trace::emit(self, || Event::Steal(id, slot.number));
                 super::processor::bump(&self.processor().stolen);
-                let now = self.shared().clock.now();
-                self.watch.borrow_mut().took(self.processor(), now);
             }
             None => looks.left_work = true,
         }
@@ -139,7 +137,12 @@ impl Machine {
         let queue = victim.stealer();
         own.with_queue(|own| settle(|| queue.steal_batch_and_pop(own)))
             .map(|Queued(g)| g)
-            .or_else(|| victim.starts().steal_half(own.starts()))
+            .or_else(|| {
+                let start = victim.starts().steal_half(own.starts())?;
+                let now = self.shared().clock.now();
+                self.watch.borrow_mut().took_starts(own, now);
+                Some(start)
+            })
     }
 }
 

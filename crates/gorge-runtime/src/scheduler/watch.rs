@@ -30,6 +30,9 @@ const KNOWN_NS: u64 = 15_000;
 /// What is short may wait for so long: several times what it takes to wake another machine.
 const SOON_NS: u64 = 100_000;
 
+/// For so long, starts that were short are taken as an example.
+const TRUST_NS: u64 = 5_000_000;
+
 /// Two looks so far apart show whether one goroutine runs for long.
 const LOOKS_ON: u32 = 300;
 
@@ -45,29 +48,33 @@ pub(super) struct Manners {
     short_ns: u64,
     /// A processor is stuck when it has not moved for so many rounds of a search.
     pub(super) rounds: u32,
+    /// Whether one may conclude from starts that were short that others will be.
+    trusts_starts: bool,
 }
 
 impl Manners {
     /// To run a goroutine elsewhere costs half a microsecond. One that is homed stays for
-    /// life where it runs first, perhaps away from whom it talks to.
+    /// life where it runs first, perhaps away from whom it talks to; and what it does before it
+    /// waits for the first time says little about that life.
     pub(super) fn of(migrating: bool) -> Manners {
         match migrating {
             true => Manners {
                 short_ns: 500,
                 rounds: 8,
+                trusts_starts: true,
             },
             false => Manners {
                 short_ns: LIVELY_NS,
                 rounds: 48,
+                trusts_starts: false,
             },
         }
     }
 }
 
 /// How many goroutines a processor ran in how long, one after another, and how many of
-/// them came out of its queues. Those that it started count too, where the last ones that were
-/// taken turned out to be short: it will be quick with these. If it is not, it is stuck, and that
-/// is seen soon.
+/// them came out of its queues. By how many its starts have grown counts too, where the last
+/// ones that were taken turned out to be short: it will be quick with these.
 #[derive(Clone, Copy)]
 struct Pace {
     runs: u64,
@@ -134,10 +141,10 @@ pub(super) struct Watch {
     pub(super) manners: Manners,
     since_ns: u64,
     seen: Vec<Seen>,
-    /// The machine's own turns when it last took from another one, and the time.
+    /// The machine's own turns when it last took starts, and the time.
     took: Option<(u32, u64)>,
-    /// Whether what it took last was short.
-    takes_short: bool,
+    /// Until when it takes those that a goroutine starts for short.
+    starts_are_short_until: u64,
     /// Their numbers.
     watched: Vec<u32>,
 }
@@ -149,7 +156,7 @@ impl Watch {
             since_ns: 0,
             seen: Vec::new(),
             took: None,
-            takes_short: false,
+            starts_are_short_until: 0,
             watched: Vec::new(),
         }
     }
@@ -162,16 +169,19 @@ impl Watch {
         self.seen.extend(processors.map(Seen::of));
     }
 
-    /// The machine has taken from another one.
-    pub(super) fn took(&mut self, own: &Processor, now: u64) {
+    /// The machine has taken starts of another one.
+    pub(super) fn took_starts(&mut self, own: &Processor, now: u64) {
         self.took = Some((own.turns(), now));
     }
 
-    /// It has come to the end of that: whether it was worth the taking.
+    /// It has come to the end of them: whether they were worth the taking.
     pub(super) fn judge(&mut self, own: &Processor, now: u64) {
         if let Some((turns, since_ns)) = self.took.take() {
             let count = u64::from(own.turns().wrapping_sub(turns)).max(1);
-            self.takes_short = now.saturating_sub(since_ns) < count * self.manners.short_ns;
+            let is_short = now.saturating_sub(since_ns) < count * self.manners.short_ns;
+            if is_short && self.manners.trusts_starts {
+                self.starts_are_short_until = now + TRUST_NS;
+            }
         }
     }
 
@@ -254,7 +264,7 @@ impl Watch {
         let is = Seen::of(processor);
         let was = self.seen.get(slot.number as usize - 1).copied();
         let was = was.unwrap_or(is);
-        let started = if self.takes_short {
+        let started = if now < self.starts_are_short_until {
             (is.end.wrapping_sub(was.end) as i32).max(0) as u64
         } else {
             0

@@ -1,7 +1,7 @@
 //! A machine's loop: where it looks for the next goroutine, in which order.
 //!
 //! Each lap: what the machine is asked for, due timers (now and then), every
-//! 61st time the global queue and those who had their time slice, the goroutine
+//! 61st time the global queue, those who had their time slice and the oldest start, the goroutine
 //! that is next, the newest continuation, the machine's own queue and the
 //! processor's, alternating. When all are empty, the slow path: those who had
 //! their slice and the global queue in batches, alternating, readiness of
@@ -118,12 +118,14 @@ impl Machine {
     /// The goroutine that was started or made runnable last.
     #[inline]
     pub(super) fn take_next(&self) -> Option<GRef> {
-        if self.starts_next.take()
-            && let Some(start) = self.processor().starts().pop()
-        {
-            return Some(start);
+        let processor = self.processor();
+        if processor.starts_next() {
+            processor.set_starts_next(false);
+            if let Some(start) = processor.starts().pop() {
+                return Some(start);
+            }
         }
-        self.next.take().or_else(|| self.processor().take_next())
+        self.next.take().or_else(|| processor.take_next())
     }
 
     /// The parent that started a child first last.
@@ -166,6 +168,8 @@ impl Machine {
 
     fn take_queued_or_start(&self) -> Option<GRef> {
         let processor = self.processor();
+        // The one that it would be is taken with the others now.
+        processor.set_starts_next(false);
         let homed = || self.take_homed();
         let (queued, start) = (|| processor.pop(), || processor.starts().pop());
         match self.turns.next_queue() {
