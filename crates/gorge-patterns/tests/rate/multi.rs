@@ -85,6 +85,24 @@ fn a_cancel_gives_all_of_them_back() {
 }
 
 #[test]
+fn a_cancel_of_the_goroutine_gives_back_what_was_due_before() {
+    sim::check(200, || {
+        let (fast, slow) = (Limiter::new(1.0, 100), Limiter::new(0.1, 1));
+        let both = MultiLimiter::new().and(fast.clone()).and(slow.clone());
+        assert!(fast.allow_n(100) && slow.allow());
+        let waiter = go(move || both.acquire(&background(), 1).map(drop));
+        sim::settle();
+        assert_eq!((fast.tokens(), slow.tokens()), (-1.0, -1.0));
+        // The fast one's token is due after one second, and waits for the slow one's.
+        time::sleep(STEP * 30);
+        waiter.cancel();
+        assert!(waiter.join().expect_err("it is unwound").is_cancelled());
+        assert!((fast.tokens() - 3.0).abs() < 1e-6, "{}", fast.tokens());
+        assert!((slow.tokens() - 0.3).abs() < 1e-6, "{}", slow.tokens());
+    });
+}
+
+#[test]
 fn a_deadline_that_one_cannot_keep_fails_at_once() {
     sim::check(50, || {
         let (fast, slow) = (Limiter::new(10.0, 1), Limiter::new(1.0, 1));

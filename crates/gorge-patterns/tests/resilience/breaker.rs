@@ -259,6 +259,26 @@ fn a_rule_of_ones_own_is_asked_without_a_lock() {
 }
 
 #[test]
+fn a_rule_of_ones_own_is_asked_after_failures_only() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let breaker = builder()
+        .ready_to_trip({
+            let asked = asked.clone();
+            move |counts| {
+                asked.lock().push((counts.calls, counts.failures));
+                counts.calls >= 3 && counts.failures >= 2
+            }
+        })
+        .build();
+    assert!(fail(&breaker) && fail(&breaker) && succeed(&breaker));
+    assert_eq!(breaker.state(), BreakerState::Closed, "of a success");
+    assert_eq!(*asked.lock(), [(1, 1), (2, 2)]);
+    assert!(fail(&breaker));
+    assert_eq!(breaker.state(), BreakerState::Open);
+    assert_eq!(*asked.lock(), [(1, 1), (2, 2), (4, 3)]);
+}
+
+#[test]
 fn what_is_no_failure_does_not_count_as_one() {
     let breaker = builder().consecutive_failures(1).build();
     let error = breaker

@@ -6,7 +6,7 @@ use gorge_channel::bounded;
 use gorge_channel::context::background;
 use gorge_patterns::{Monitor, MonitorError};
 use gorge_runtime::{catch_panic, go, sim, time, yield_now};
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,6 +102,37 @@ fn a_caller_leaves_and_what_has_not_begun_is_left_out() {
         assert_eq!(time::now() - begin, Duration::from_secs(1));
         drop(release);
         assert_eq!(monitor.stop(), Ok(0));
+    });
+}
+
+#[test]
+fn a_result_that_nobody_wants_may_panic_when_it_is_dropped() {
+    struct Explosive;
+    impl Drop for Explosive {
+        fn drop(&mut self) {
+            resume_unwind(Box::new("a panic that the test wants"));
+        }
+    }
+    sim::check(SEEDS, || {
+        let monitor = Monitor::new(&background(), 1);
+        let (ctx, guard) = background().with_cancel();
+        let (begun, has_begun) = bounded::<()>(0);
+        let leaves = go(move || {
+            has_begun.recv().unwrap();
+            guard.cancel();
+        });
+        let (left, has_left) = bounded::<()>(0);
+        let called = monitor.call(&ctx, move |state| {
+            *state += 1;
+            begun.send(()).unwrap();
+            assert!(has_left.recv().is_err());
+            Explosive
+        });
+        assert!(matches!(called, Err(MonitorError::Cancelled(_))));
+        drop(left);
+        assert_eq!(monitor.call(&background(), |state| *state), Ok(2));
+        leaves.join().unwrap();
+        assert_eq!(monitor.stop(), Ok(2));
     });
 }
 
