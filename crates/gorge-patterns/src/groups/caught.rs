@@ -9,7 +9,7 @@ use gorge_sync::Mutex;
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A panic of a function that was called for somebody else. The panic hook has printed it.
 ///
@@ -57,7 +57,7 @@ impl CaughtPanic {
     ///
     /// Always: that is what it does.
     pub fn resume(self) -> ! {
-        resume_unwind(self.into_payload())
+        cancel::resume_panic(self.into_payload())
     }
 }
 
@@ -95,7 +95,8 @@ pub(crate) fn catch_all<T>(f: impl FnOnce() -> T) -> Result<T, Unwound> {
     })
 }
 
-fn text_of(payload: &(dyn Any + Send)) -> &str {
+/// The text of a panic's payload.
+pub(crate) fn text_of(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&'static str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a value that is not a string")

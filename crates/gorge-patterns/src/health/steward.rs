@@ -18,10 +18,10 @@
 //! context. **Cancelled** by the context: it cancels its ward's, and ends.
 
 use super::heartbeat::{Pulse, expect_interval};
+use crate::groups::caught::text_of;
 use gorge_channel::context::{CancelGuard, Context};
 use gorge_channel::{Receiver, Sender, after, bounded, never, select, tick, unbounded};
 use gorge_runtime::{catch_panic, go};
-use std::any::Any;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -176,7 +176,7 @@ impl Steward {
                 (pulses, guard)
             }
             Err(payload) => {
-                self.tell(StewardEvent::StartPanicked(message(&*payload)));
+                self.tell(StewardEvent::StartPanicked(text_of(&*payload).to_owned()));
                 (never(), guard)
             }
         }
@@ -262,15 +262,4 @@ where
         pulses
     });
     (steward, streams)
-}
-
-/// The text of a panic's payload.
-pub(super) fn message(payload: &(dyn Any + Send)) -> String {
-    if let Some(text) = payload.downcast_ref::<&'static str>() {
-        (*text).to_owned()
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "a value that is not a string".to_owned()
-    }
 }

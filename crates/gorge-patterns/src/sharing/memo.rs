@@ -20,14 +20,13 @@ use super::flight::{Flight, Landing, Outcome};
 use super::lru::Lru;
 use crate::groups::caught::{Unwound, catch_all};
 use gorge_channel::context::{Context, ContextError};
-use gorge_runtime::time;
+use gorge_runtime::{cancel, time};
 use gorge_sync::Mutex;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::hash::Hash;
 use std::marker::PhantomData;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -308,7 +307,7 @@ where
                     Unwound::Cancel(payload) => payload,
                 };
                 drop(landing);
-                resume_unwind(payload);
+                cancel::resume_panic(payload);
             }
         };
         let rules = &self.shared.rules;

@@ -19,13 +19,12 @@ use super::flight::{Flight, Landing, Outcome};
 use crate::groups::caught::{Unwound, catch, catch_all};
 use gorge_channel::context::{Context, ContextError};
 use gorge_channel::{Receiver, bounded};
-use gorge_runtime::go;
+use gorge_runtime::{cancel, go};
 use gorge_sync::Mutex;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::hash::Hash;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -214,7 +213,7 @@ where
         drop(landing);
         match outcome {
             Ok(value) => Landed { value, shared },
-            Err(payload) => resume_unwind(payload),
+            Err(payload) => cancel::resume_panic(payload),
         }
     }
 

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod beside_a_panic;
 mod group;
 mod map_reduce;
 mod race;

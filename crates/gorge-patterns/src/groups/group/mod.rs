@@ -29,7 +29,7 @@ pub use scoped::{ScopedGroup, group_scope};
 
 use control::{Control, NotAdmitted, Task, TaskResult, Tasks, Ticket, collect, results, values};
 use gorge_channel::context::Context;
-use gorge_runtime::{JoinHandle, go, goroutine};
+use gorge_runtime::{JoinHandle, cancel, go, goroutine};
 use gorge_sync::Mutex;
 use std::error::Error;
 use std::fmt;
@@ -333,7 +333,7 @@ impl<T, E> Drop for Group<T, E> {
         let Core { control, tasks } = &*self.spawner.core;
         control.cancel(None);
         control.wait_anyhow();
-        match std::thread::panicking() {
+        match cancel::is_unwinding() {
             true => drop(std::mem::take(&mut *tasks.lock())),
             false => drop(collect(control, tasks)),
         }

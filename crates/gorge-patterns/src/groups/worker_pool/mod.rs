@@ -31,12 +31,11 @@ pub use job::{JobError, JobHandle};
 
 use crew::Crew;
 use gorge_channel::context::{AfterFunc, Context};
-use gorge_runtime::{goroutine, shield};
+use gorge_runtime::{cancel, goroutine, shield};
 use job::{job, take_apart};
 use queue::{BoxedJob, NotQueued};
 use std::fmt;
 use std::sync::Arc;
-use std::thread;
 
 /// A number of goroutines that do jobs from a queue. Share it by reference, or in an `Arc`.
 ///
@@ -219,7 +218,7 @@ impl WorkerPool {
 
 impl Drop for WorkerPool {
     fn drop(&mut self) {
-        shield(|| match thread::panicking() {
+        shield(|| match cancel::is_unwinding() {
             true => _ = self.shutdown_now(),
             false => self.shutdown(),
         });

@@ -1,6 +1,6 @@
 //! How a child ended.
 
-use super::super::steward::message;
+use crate::groups::caught::text_of;
 use gorge_sync::Mutex;
 use std::any::Any;
 use std::error::Error;
@@ -56,7 +56,7 @@ pub struct PanicReport {
 impl PanicReport {
     pub(super) fn new(payload: Box<dyn Any + Send>) -> PanicReport {
         PanicReport {
-            message: message(&*payload).into(),
+            message: text_of(&*payload).into(),
             payload: Arc::new(Mutex::new(Some(payload))),
         }
     }

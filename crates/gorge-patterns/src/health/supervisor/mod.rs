@@ -47,11 +47,10 @@ pub use life::Life;
 
 use gorge_channel::bounded;
 use gorge_channel::context::{CancelGuard, Context};
-use gorge_runtime::{JoinHandle, goroutine};
+use gorge_runtime::{JoinHandle, cancel, goroutine};
 use manager::Seat;
 use std::fmt;
 use std::ops::Deref;
-use std::panic::resume_unwind;
 
 /// A supervisor that runs. It is its [`Handle`], too.
 ///
@@ -150,7 +149,7 @@ impl Supervisor {
         let _guard = self.guard;
         match self.goroutine.join() {
             Ok(result) => result,
-            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            Err(error) if error.is_panic() => cancel::resume_panic(error.into_panic()),
             Err(error) => Err(SupervisorError::Goroutine(error)),
         }
     }

@@ -25,12 +25,12 @@ pub use window::{CallCounts, Window};
 
 use gorge_channel::{Receiver, Sender, TrySendError, bounded};
 use gorge_runtime::primitive::clock;
-use gorge_runtime::{catch_panic, preempt};
+use gorge_runtime::{cancel, catch_panic, preempt};
 use gorge_sync::Mutex;
 use machine::{Change, Machine, Verdict};
 use settings::Settings;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 use window::Outcome;
@@ -160,7 +160,7 @@ impl CircuitBreaker {
             Ok(result) => result,
             Err(payload) => {
                 call.failure();
-                resume_unwind(payload);
+                cancel::resume_panic(payload);
             }
         };
         match &result {
