@@ -14,6 +14,8 @@ use crate::{
     scheduler::current,
 };
 use std::any::Any;
+#[cfg(not(gorge_loom))]
+use std::marker::PhantomData;
 use std::panic::resume_unwind;
 #[cfg(not(gorge_loom))]
 use std::panic::{UnwindSafe, catch_unwind};
@@ -144,23 +146,61 @@ pub(crate) fn is_pending() -> bool {
 /// ```
 #[cfg(not(gorge_loom))]
 pub fn shield<T>(f: impl FnOnce() -> T) -> T {
-    /// Restores the flag, also when `f` unwinds.
-    struct Restore(bool);
+    let _shielded = Shielded::new();
+    f()
+}
 
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            set_shield(self.0);
-            // The request may have been answered inside, where it was not told.
-            if is_pending()
-                && let Some(machine) = current::machine_in_goroutine()
-            {
-                machine.ask_to_end();
-            }
+/// As [`shield`], for what is no single closure: no cancel is delivered to the goroutine that
+/// made it until it is dropped. Those that overlap are dropped in the reverse order.
+///
+/// # Examples
+///
+/// ```
+/// use gorge_runtime::cancel::Shielded;
+/// use gorge_runtime::{go, goroutine, yield_now};
+///
+/// let worker = go(|| {
+///     let shielded = Shielded::new();
+///     yield_now(); // It is not unwound here,
+///     drop(shielded);
+///     goroutine::park_forever() // but here.
+/// });
+/// worker.cancel();
+/// assert!(worker.join().unwrap_err().is_cancelled());
+/// ```
+#[cfg(not(gorge_loom))]
+#[must_use = "the shield ends when this is dropped"]
+#[derive(Debug)]
+pub struct Shielded {
+    /// The flag before.
+    was_on: bool,
+    /// It is the flag of one goroutine.
+    _stays: PhantomData<*const ()>,
+}
+
+#[cfg(not(gorge_loom))]
+impl Shielded {
+    /// Shields the calling goroutine from here on.
+    #[allow(clippy::new_without_default, reason = "it does something")]
+    pub fn new() -> Shielded {
+        Shielded {
+            was_on: set_shield(true),
+            _stays: PhantomData,
         }
     }
+}
 
-    let _restore = Restore(set_shield(true));
-    f()
+#[cfg(not(gorge_loom))]
+impl Drop for Shielded {
+    fn drop(&mut self) {
+        set_shield(self.was_on);
+        // The request may have been answered inside, where it was not told.
+        if is_pending()
+            && let Some(machine) = current::machine_in_goroutine()
+        {
+            machine.ask_to_end();
+        }
+    }
 }
 
 /// Sets the calling goroutine's flag; returns what it was.

@@ -39,17 +39,20 @@
 //! | returns, since an input ended with a panic | as above | are closed with that one |
 //! | is cancelled in a wait | outside of the unwinding, shielded from the cancel | are dropped |
 //!
-//! It is not dropped by the unwinding, in which a destructor that panics would abort. A panic
+//! It is not dropped by the unwinding, in which a destructor that panics would abort. And no
+//! destructor of values in flight meets the cancel: from the wait on that finds the context
+//! done, the goroutine is shielded. A panic
 //! that comes with an input does not unwind stages: it is handed on as it is, so that its
 //! payload gets to the first who collects, and stages that hold values back send them before.
 
 use gorge_channel::context::{AfterFunc, Context};
 use gorge_channel::{Receiver, RecvTimeoutError, Sender, SharedPanic};
+use gorge_runtime::cancel::Shielded;
 use gorge_runtime::primitive::atomic::{AtomicBool, Ordering};
 use gorge_runtime::primitive::barrier;
-use gorge_runtime::{JoinHandle, catch_panic, go, shield};
+use gorge_runtime::{JoinHandle, catch_panic, go};
 use gorge_sync::OnceLock;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -60,6 +63,8 @@ pub(crate) struct Stage {
     watched: Option<Watched>,
     /// That came with an input.
     inherited: RefCell<Option<SharedPanic>>,
+    /// From when on the context was seen to be done.
+    shielded: OnceCell<Shielded>,
 }
 
 struct Watched {
@@ -142,18 +147,15 @@ where
         catch_panic(AssertUnwindSafe(|| body(stage, &outputs)))
     }));
     let panic = ended.unwrap_or(Ok(())).err();
-    let leave = || {
-        let dropped = catch_panic(AssertUnwindSafe(|| drop(body))).err();
-        let own = panic.or(dropped).map(SharedPanic::new);
-        if let Some(panic) = stage.inherited.take().or(own) {
-            outputs.fail(&panic);
-        }
-        drop(outputs);
-    };
-    match stage.may_be_cancelled() {
-        true => shield(leave),
-        false => leave(),
+    if stage.may_be_cancelled() {
+        stage.shield();
     }
+    let dropped = catch_panic(AssertUnwindSafe(|| drop(body))).err();
+    let own = panic.or(dropped).map(SharedPanic::new);
+    if let Some(panic) = stage.inherited.take().or(own) {
+        outputs.fail(&panic);
+    }
+    drop(outputs);
 }
 
 /// The goroutines of a stage, as its context knows them: if that is done when this is
@@ -203,6 +205,7 @@ impl Stage {
         Stage {
             watched,
             inherited: RefCell::default(),
+            shielded: OnceCell::new(),
         }
     }
 
@@ -266,7 +269,7 @@ impl Stage {
     }
 
     /// Does what may wait, and runs no function of the user's. `None` if the context is done,
-    /// before or after.
+    /// before or after: destructors, which run then, are shielded from the cancel.
     #[inline]
     pub(crate) fn wait<R>(&self, operation: impl FnOnce() -> R) -> Option<R> {
         let Some(Watched { context, phase, .. }) = &self.watched else {
@@ -274,10 +277,21 @@ impl Stage {
         };
         // The function that the context calls takes a moment to begin.
         if context.as_ref().is_some_and(|it| it.err().is_some()) || !phase.begin_wait() {
+            self.shield();
             return None;
         }
         let result = operation();
-        phase.end_wait().then_some(result)
+        if !phase.end_wait() {
+            self.shield();
+            return None;
+        }
+        Some(result)
+    }
+
+    /// No cancel is delivered to the goroutine any more.
+    #[cold]
+    fn shield(&self) {
+        self.shielded.get_or_init(Shielded::new);
     }
 
     /// Whether the context may have had this goroutine cancelled. If not, it never will.
@@ -298,7 +312,8 @@ impl Stage {
 /// Each side stores its own flag and then loads the other's, with a barrier between, so at
 /// least one sees the other. Hence no wait is left alone with a context that is done. And a
 /// goroutine that was seen to wait, and is cancelled, finds `done` set when its wait ends: it
-/// calls no function of the user's any more, which might meet the cancel.
+/// calls no function of the user's any more, which might meet the cancel, and shields itself
+/// for what it has to drop.
 #[derive(Default)]
 struct Phase {
     waits: AtomicBool,
@@ -309,7 +324,12 @@ impl Phase {
     #[inline]
     #[must_use]
     fn begin_wait(&self) -> bool {
-        self.set_waits(true)
+        let may_wait = self.set_waits(true);
+        if !may_wait {
+            // It does not wait, so there is no need to cancel it.
+            self.waits.store(false, Ordering::Relaxed);
+        }
+        may_wait
     }
 
     #[inline]
@@ -356,5 +376,6 @@ mod tests {
         working.mark_done();
         assert!(!working.waits(), "leave it alone");
         assert!(!working.begin_wait());
+        assert!(!working.waits(), "it has not begun to wait");
     }
 }

@@ -5,10 +5,17 @@ use super::common::{cancellable, everywhere, settle, wait_for, with_each_context
 use super::stages::STAGES;
 use gorge_channel::context::{Context, background};
 use gorge_channel::{Receiver, bounded};
-use gorge_patterns::{fan_in, fan_out, generate, map, or, repeat, repeat_with};
-use gorge_runtime::{Runtime, go, num_goroutines, sim};
+use gorge_patterns::{
+    Edge, batch, debounce, fan_in, fan_out, filter, flat_map, generate, map, merge, or,
+    ordered_parallel_map, repeat, repeat_with, skip, take,
+};
+use gorge_runtime::primitive::random_below;
+use gorge_runtime::{Runtime, go, num_goroutines, sim, yield_now};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+const LONG: Duration = Duration::from_secs(3600);
 
 /// Several stages in a row, over an input without end.
 fn pipeline(ctx: &Context) -> Receiver<u64> {
@@ -317,6 +324,54 @@ fn values_under_way_are_dropped() {
         drop(output);
         wait_for(|| Arc::strong_count(&value) == 1);
     });
+}
+
+/// Has a destructor that waits, and says whether all of them came to their ends.
+struct Slow(Arc<[AtomicUsize; 2]>);
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        self.0[0].fetch_add(1, Ordering::Relaxed);
+        yield_now();
+        self.0[1].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn destructors_of_values_under_way_do_not_meet_the_cancel() {
+    type Stage = fn(&Context, Receiver<Slow>) -> Receiver<Slow>;
+    let stages: [Stage; 8] = [
+        |ctx, input| map(ctx, input, |value| value),
+        |ctx, input| filter(ctx, input, |_| true),
+        |ctx, input| flat_map(ctx, batch(ctx, input, 2, LONG), |values| values),
+        |ctx, input| take(ctx, skip(ctx, input, 1), 3),
+        |ctx, input| fan_in(ctx, fan_out(ctx, input, 2, |value| value)),
+        |ctx, input| ordered_parallel_map(ctx, input, 2, |value| value),
+        |ctx, input| debounce(ctx, input, LONG, Edge::Both),
+        |ctx, input| merge(ctx, [input]),
+    ];
+    for (number, stage) in stages.into_iter().enumerate() {
+        eprintln!("stage {number}");
+        sim::check(300, || {
+            let dropped = Arc::default();
+            let (ctx, guard) = match random_below(2) {
+                0 => cancellable(),
+                // Then a look at the clock would be needed to see that it is done.
+                _ => background().with_timeout(LONG),
+            };
+            let values = Arc::clone(&dropped);
+            let input = generate(&ctx, (0..4).map(move |_| Slow(Arc::clone(&values))));
+            let output = stage(&ctx, input);
+            let canceller = go(move || guard.cancel());
+            let _ = output.iter().count();
+            canceller.join().expect("it cancels");
+            drop(output);
+            sim::settle();
+            let [begun, ended] = &*dropped;
+            let (begun, ended) = (begun.load(Ordering::Relaxed), ended.load(Ordering::Relaxed));
+            assert_eq!(ended, begun, "each destructor that began came to its end");
+        });
+    }
 }
 
 #[test]
