@@ -39,15 +39,36 @@ pub fn take<T>(ctx: &Context, rx: Receiver<T>, n: usize) -> Receiver<T>
 where
     T: Send + 'static,
 {
+    take_until(ctx, rx, n, || ())
+}
+
+/// As [`take`]; calls a function when it wants no more, and drops that before its output.
+#[track_caller]
+pub(super) fn take_until<T, F>(
+    ctx: &Context,
+    rx: Receiver<T>,
+    n: usize,
+    mut has_enough: F,
+) -> Receiver<T>
+where
+    T: Send + 'static,
+    F: FnMut() + Send + 'static,
+{
     let (output, receiver) = bounded(0);
     stage::start(ctx, output, move |stage, output| {
-        for _ in 0..n {
+        for missing in (0..n).rev() {
             let Some(value) = stage.receive(&rx) else {
                 return;
             };
+            if missing == 0 {
+                has_enough();
+            }
             if !stage.send(output, value) {
                 return;
             }
+        }
+        if n == 0 {
+            has_enough();
         }
     });
     receiver

@@ -43,11 +43,29 @@ where
     A: Send + 'static,
     B: Send + 'static,
 {
+    zip_until(ctx, left, right, || ())
+}
+
+/// As [`zip`]; calls a function when it wants no more of the left one, and drops that before
+/// its output.
+#[track_caller]
+pub(super) fn zip_until<A, B, F>(
+    ctx: &Context,
+    left: Receiver<A>,
+    right: Receiver<B>,
+    mut has_enough: F,
+) -> Receiver<(A, B)>
+where
+    A: Send + 'static,
+    B: Send + 'static,
+    F: FnMut() + Send + 'static,
+{
     let (output, receiver) = bounded(0);
     stage::start(ctx, output, move |stage, output| {
-        while let Some(first) = stage.receive(&left)
-            && let Some(second) = stage.receive(&right)
-        {
+        while let Some(first) = stage.receive(&left) {
+            let Some(second) = stage.receive(&right) else {
+                return has_enough();
+            };
             if !stage.send(output, (first, second)) {
                 break;
             }

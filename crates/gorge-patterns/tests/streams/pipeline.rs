@@ -2,8 +2,9 @@
 
 use super::common::{cancellable, everywhere, wait_for, with_each_context};
 use gorge_channel::bounded;
-use gorge_channel::context::{ContextError, background};
+use gorge_channel::context::{Context, ContextError, background};
 use gorge_patterns::{Edge, Pipeline, PipelineError, generate};
+use gorge_runtime::primitive::random_below;
 use gorge_runtime::{go, num_goroutines, sim};
 use std::num::ParseIntError;
 use std::panic::AssertUnwindSafe;
@@ -83,6 +84,72 @@ fn the_values_before_the_error_come_first() {
     });
 }
 
+/// Values up to the fourth one, which is an error, and in two goroutines if so wanted.
+fn three_and_an_error(ctx: &Context, parallel: bool) -> Pipeline<u32> {
+    let step = |n| if n < 3 { Ok(n) } else { Err("too far") };
+    match parallel {
+        true => Pipeline::generate(ctx, 0..).try_parallel_map(2, step),
+        false => Pipeline::generate(ctx, 0..).try_map(step),
+    }
+}
+
+#[test]
+fn errors_of_values_that_nobody_asked_for_do_not_count() {
+    sim::check(1000, || {
+        let (ctx, _guard) = cancellable();
+        let source = || three_and_an_error(&ctx, random_below(2) == 0);
+        let collected = match random_below(5) {
+            0 => source().take(3).collect(),
+            1 => source().map(|n| n).buffer(2).take(3).map(|n| n).collect(),
+            2 => source().take(3).take(4).try_map(Ok::<_, &str>).collect(),
+            3 => source().take(5).take(3).collect(),
+            _ => {
+                let zipped = source().zip(generate(&ctx, 0..2)).map(|(n, _)| n);
+                assert_eq!(zipped.collect::<Vec<_>>().expect("two are enough"), [0, 1]);
+                source().take(0).join().expect("it wants none");
+                return;
+            }
+        };
+        let values: Vec<_> = collected.expect("three are enough");
+        assert_eq!(values, [0, 1, 2]);
+    });
+}
+
+#[test]
+fn an_error_before_the_last_value_that_is_wanted_counts() {
+    sim::check(1000, || {
+        let (ctx, _guard) = cancellable();
+        let source = || three_and_an_error(&ctx, random_below(2) == 0);
+        let joined = match random_below(6) {
+            0 => source().take(4).join(),
+            1 => source().buffer(2).take(4).map(|n| n).take(4).join(),
+            2 => source().take(4).take(5).join(),
+            3 => source().zip(generate(&ctx, 0..4)).join(),
+            4 => source().take(3).try_map(|_| Err::<(), _>("too far")).join(),
+            // It fails when the last step may have all that it wants.
+            _ => source().take(4).skip(1).map(|n| n).join(),
+        };
+        let error = joined.expect_err("the fourth one is missed");
+        assert_eq!(error.to_string(), "a step of the pipeline failed: too far");
+    });
+}
+
+#[test]
+fn an_error_that_counts_ends_what_waits_elsewhere() {
+    everywhere(|| {
+        let (ctx, _guard) = cancellable();
+        // Nothing more comes from the other side, for which the first step waits.
+        let (silent, other) = bounded::<u8>(0);
+        let joined = Pipeline::generate(&ctx, 0..)
+            .zip(other)
+            .map(|(n, _)| n)
+            .try_map(|_| Err::<u8, _>("at once"));
+        silent.send(1).expect("it is received");
+        assert!(matches!(joined.join(), Err(PipelineError::Failed(_))));
+        wait_for(|| silent.is_closed());
+    });
+}
+
 #[test]
 fn the_end_of_the_context_is_told_with_its_cause() {
     everywhere(|| {
@@ -146,7 +213,7 @@ fn a_panic_of_the_collector_cancels_the_pipeline() {
 }
 
 /// One that waits for ever.
-fn pipeline_of(ctx: &gorge_channel::context::Context) -> Pipeline<u8> {
+fn pipeline_of(ctx: &Context) -> Pipeline<u8> {
     Pipeline::from_source(ctx, |_| gorge_channel::never()).try_map(Ok::<_, &str>)
 }
 

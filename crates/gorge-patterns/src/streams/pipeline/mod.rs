@@ -10,22 +10,26 @@
 //!                                   └──► context ───────┘ why it ended
 //! ```
 //!
+//! * `segment`: which errors count when a step has had enough; `error`: why it ended.
+//!
 //! **Who closes what.** All stages run under one context, derived from the one that is given:
 //! it is done when a step fails, and when the pipeline is joined or dropped. So none is left
 //! over. **Cancelled** by the context that is given, or by being dropped.
 
 mod error;
+mod segment;
 
 pub use error::PipelineError;
 
 use super::stage;
 use super::{
     Edge, batch, buffer, debounce, fan_in, fan_out, filter, flat_map, generate, map,
-    ordered_parallel_map, skip, take, throttle, window, zip,
+    ordered_parallel_map, skip, throttle, window,
 };
-use gorge_channel::context::{CancelGuard, Context};
+use super::{take::take_until, zip::zip_until};
+use gorge_channel::context::Context;
 use gorge_channel::{Receiver, bounded};
-use gorge_runtime::primitive::atomic::{AtomicBool, Ordering};
+use segment::{Control, Gate, Segment};
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -37,6 +41,11 @@ use std::time::Duration;
 /// steps that may fail, [`try_map`](Pipeline::try_map) and its kin, take a function that returns a
 /// `Result`: the first error cancels the pipeline, with that as the cause, and is what joining
 /// it returns.
+///
+/// **What nobody asked for** does not count: once [`take`](Pipeline::take) has its values, or
+/// the other side of a [`zip`](Pipeline::zip) has ended, a step before it may fail, and joining
+/// is well all the same. If it fails before that, however close, joining it fails. Neither
+/// depends on who is faster.
 ///
 /// # Examples
 ///
@@ -61,12 +70,8 @@ pub struct Pipeline<T> {
 struct Owner {
     context: Context,
     control: Arc<Control>,
-}
-
-/// What steps that fail have.
-struct Control {
-    guard: CancelGuard,
-    has_failed: AtomicBool,
+    /// The latest one.
+    segment: Arc<Segment>,
 }
 
 impl Drop for Owner {
@@ -78,30 +83,24 @@ impl Drop for Owner {
 impl Owner {
     fn new(ctx: &Context) -> Owner {
         let (context, guard) = ctx.with_cancel();
+        let control = Arc::new(Control {
+            context: context.clone(),
+            guard,
+        });
         Owner {
             context,
-            control: Arc::new(Control {
-                guard,
-                has_failed: AtomicBool::new(false),
-            }),
+            segment: Segment::new(&control),
+            control,
         }
     }
 
-    /// What a step that fails calls.
-    fn fails<E>(&self) -> impl Fn(E) + Send + Sync + 'static
-    where
-        E: Into<Box<dyn Error + Send + Sync>>,
-    {
-        let control = Arc::clone(&self.control);
-        // Not the owner's clone, which is below what the guard cancels anyway.
-        let context = self.context.clone();
-        move |error| {
-            if context.err().is_none() {
-                // Relaxed: the cancel orders it.
-                control.has_failed.store(true, Ordering::Relaxed);
-            }
-            control.guard.cancel_with(error);
-        }
+    /// Begins a segment, behind a step that may have enough.
+    fn divide(&mut self) -> Gate {
+        let next = Segment::new(&self.control);
+        Gate::new(
+            std::mem::replace(&mut self.segment, Arc::clone(&next)),
+            next,
+        )
     }
 }
 
@@ -199,11 +198,13 @@ impl<T: Send + 'static> Pipeline<T> {
         Pipeline { owner, rx }
     }
 
-    /// [`take`](crate::take()).
+    /// [`take`](crate::take()). Steps before it may fail when it has its values: that is nobody's
+    /// concern.
     #[track_caller]
     pub fn take(self, n: usize) -> Pipeline<T> {
-        let Pipeline { owner, rx } = self;
-        let rx = take(&owner.context, rx, n);
+        let Pipeline { mut owner, rx } = self;
+        let mut gate = owner.divide();
+        let rx = take_until(&owner.context, rx, n, move || gate.close());
         Pipeline { owner, rx }
     }
 
@@ -266,11 +267,13 @@ impl<T: Send + 'static> Pipeline<T> {
         Pipeline { owner, rx }
     }
 
-    /// [`zip`](crate::zip()) with the values of another receiver.
+    /// [`zip`](crate::zip()) with the values of another receiver. Steps before it may fail when
+    /// that has ended.
     #[track_caller]
     pub fn zip<U: Send + 'static>(self, other: Receiver<U>) -> Pipeline<(T, U)> {
-        let Pipeline { owner, rx } = self;
-        let rx = zip(&owner.context, rx, other);
+        let Pipeline { mut owner, rx } = self;
+        let mut gate = owner.divide();
+        let rx = zip_until(&owner.context, rx, other, move || gate.close());
         Pipeline { owner, rx }
     }
 
@@ -310,8 +313,22 @@ impl<T: Send + 'static> Pipeline<T> {
 
 /// Steps that may fail.
 impl<T: Send + 'static> Pipeline<T> {
-    /// [`map`](crate::map()) with a function that may fail: its first error cancels the
-    /// pipeline.
+    /// [`map`](crate::map()) with a function that may fail: its first error ends it, and
+    /// cancels the pipeline unless a step behind it [has enough](Pipeline::take) without it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gorge_channel::context;
+    /// use gorge_patterns::Pipeline;
+    ///
+    /// let ctx = context::background();
+    /// let numbers = |wanted| {
+    ///     Pipeline::generate(&ctx, ["1", "2", "x"]).try_map(str::parse::<u32>).take(wanted)
+    /// };
+    /// assert_eq!(numbers(2).collect::<Vec<_>>().unwrap(), [1, 2]);
+    /// assert!(numbers(3).collect::<Vec<_>>().is_err());
+    /// ```
     #[track_caller]
     pub fn try_map<U, E, F>(self, f: F) -> Pipeline<U>
     where
@@ -320,13 +337,13 @@ impl<T: Send + 'static> Pipeline<T> {
         F: FnMut(T) -> Result<U, E> + Send + 'static,
     {
         let Pipeline { owner, rx } = self;
-        let (mut f, fails) = (f, owner.fails());
+        let (mut f, segment) = (f, Arc::clone(&owner.segment));
         let (output, receiver) = bounded(0);
         stage::start(&owner.context, output, move |stage, output| {
             while let Some(value) = stage.receive(&rx) {
                 let is_sent = match f(value) {
                     Ok(value) => stage.send(output, value),
-                    Err(error) => return fails(error),
+                    Err(error) => return segment.fail(Arc::from(error.into())),
                 };
                 if !is_sent {
                     return;
@@ -425,19 +442,21 @@ impl<T: Send + 'static> Pipeline<T> {
     ///
     /// As the function does, which cancels the pipeline.
     pub fn for_each(self, mut f: impl FnMut(T)) -> Result<(), PipelineError> {
+        let Owner {
+            context, segment, ..
+        } = &self.owner;
+        segment.is_joined();
         while let Ok(value) = self.rx.__recv_quietly(None) {
             f(value);
         }
         if let Some(panic) = self.rx.__panic() {
             return Err(PipelineError::Panicked(panic));
         }
-        let Owner { context, control } = &self.owner;
+        if let Some(error) = segment.error() {
+            return Err(PipelineError::Failed(error));
+        }
         match context.cause() {
             None => Ok(()),
-            // Relaxed: the cancel, which was seen, orders it.
-            Some(cause) if control.has_failed.load(Ordering::Relaxed) => {
-                Err(PipelineError::Failed(cause))
-            }
             Some(cause) => Err(PipelineError::Cancelled(cause)),
         }
     }
