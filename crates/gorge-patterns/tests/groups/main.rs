@@ -5,6 +5,7 @@ mod common;
 
 mod beside_a_panic;
 mod group;
+mod group_rounds;
 mod map_reduce;
 mod race;
 mod request;

@@ -77,6 +77,7 @@ impl<T, E> Group<T, E> {
                 on_error: OnError::default(),
                 on_panic: OnPanic::default(),
                 interrupt: false,
+                serves_once: false,
             },
             tasks: PhantomData,
         }
@@ -89,11 +90,9 @@ impl<T, E: fmt::Display + Send + 'static> GroupBuilder<T, E> {
     /// # Panics
     ///
     /// If `limit` is zero: then no task could ever start.
+    #[track_caller]
     pub fn limit(mut self, limit: usize) -> GroupBuilder<T, E> {
-        assert!(
-            limit > 0,
-            "a group's limit is at least 1; leave it out for none"
-        );
+        check(Some(limit));
         self.limit = Some(limit);
         self
     }
@@ -127,6 +126,12 @@ impl<T, E: fmt::Display + Send + 'static> GroupBuilder<T, E> {
     /// a second goroutine per task.
     pub fn interrupt(mut self, interrupt: bool) -> GroupBuilder<T, E> {
         self.rules.interrupt = interrupt;
+        self
+    }
+
+    /// The first wait ends the group's context.
+    pub(super) fn serves_once(mut self) -> GroupBuilder<T, E> {
+        self.rules.serves_once = true;
         self
     }
 
@@ -167,6 +172,14 @@ impl<T, E: fmt::Display + Send + 'static> GroupBuilder<T, E> {
             None => ctx.with_cancel(),
         }
     }
+}
+
+#[track_caller]
+pub(super) fn check(limit: Option<usize>) {
+    assert!(
+        limit != Some(0),
+        "a group's limit is at least 1; leave it out for none"
+    );
 }
 
 impl<T, E> fmt::Debug for GroupBuilder<T, E> {

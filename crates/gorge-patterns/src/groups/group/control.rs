@@ -15,7 +15,7 @@ use crate::groups::caught::{CaughtPanic, catch};
 use gorge_channel::context::{CancelGuard, Context};
 use gorge_channel::{Receiver, Sender, bounded, select_biased};
 use gorge_runtime::goroutine::ScopedJoinHandle;
-use gorge_runtime::primitive::atomic::{AtomicUsize, Ordering};
+use gorge_runtime::primitive::atomic::{AtomicBool, AtomicUsize, Ordering};
 use gorge_runtime::{JoinError, JoinHandle, shield};
 use gorge_sync::{Mutex, WaitGroup};
 use std::any::Any;
@@ -24,6 +24,7 @@ use std::error::Error;
 use std::fmt;
 use std::process;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a group behaves.
 #[derive(Clone, Copy, Debug)]
@@ -31,14 +32,21 @@ pub(super) struct Rules {
     pub(super) on_error: OnError,
     pub(super) on_panic: OnPanic,
     pub(super) interrupt: bool,
+    /// Whether the first wait ends its context, so that it serves once.
+    pub(super) serves_once: bool,
 }
+
+/// Where the places of a limit are kept while nobody has them.
+type Places = (Sender<()>, Receiver<()>);
 
 pub(super) struct Control {
     context: Context,
     guard: CancelGuard,
     rules: Rules,
     /// The places of a group with a limit: a task holds one that it took from there.
-    places: Option<(Sender<()>, Receiver<()>)>,
+    places: Mutex<Option<Places>>,
+    /// Spares groups without a limit the lock.
+    has_limit: AtomicBool,
     alive: WaitGroup,
     submitted: AtomicUsize,
     /// The index of the task that failed first, plus one.
@@ -62,16 +70,12 @@ impl Control {
         limit: Option<usize>,
         rules: Rules,
     ) -> Arc<Control> {
-        let places = limit.map(|limit| {
-            let places = bounded(limit);
-            (0..limit).for_each(|_| put_back(&places.0));
-            places
-        });
         Arc::new(Control {
             context,
             guard,
             rules,
-            places,
+            places: Mutex::new(limit.map(places)),
+            has_limit: AtomicBool::new(limit.is_some()),
             alive: WaitGroup::new(),
             submitted: AtomicUsize::new(0),
             first: AtomicUsize::new(0),
@@ -90,37 +94,58 @@ impl Control {
         }
     }
 
+    /// Another limit, or none, for a group of which no task runs.
+    pub(super) fn set_limit(&self, limit: Option<usize>) {
+        assert!(
+            self.alive.wait_timeout(Duration::ZERO),
+            "Group::set_limit while tasks run: set it before the first, or after a wait"
+        );
+        *self.places.lock() = limit.map(places);
+        // Relaxed: who sees it finds the places behind their lock.
+        self.has_limit.store(limit.is_some(), Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn places(&self) -> Option<Places> {
+        match self.has_limit.load(Ordering::Relaxed) {
+            true => self.places.lock().clone(),
+            false => None,
+        }
+    }
+
     /// Waits for a place at the limit.
     #[inline]
     pub(super) fn admit(self: &Arc<Control>) -> Result<Ticket, Cancelled> {
         if self.context.err().is_some() {
             return Err(Cancelled);
         }
-        if let Some((_, free)) = &self.places {
-            select_biased! {
+        let place = match self.places() {
+            None => None,
+            Some((place, free)) => select_biased! {
                 recv(self.context.done()) -> _ => return Err(Cancelled),
-                recv(free) -> _ => {}
-            }
-        }
-        Ok(self.ticket())
+                recv(free) -> _ => Some(place),
+            },
+        };
+        Ok(self.ticket(place))
     }
 
     pub(super) fn try_admit(self: &Arc<Control>) -> Result<Ticket, NotAdmitted> {
         if self.context.err().is_some() {
             return Err(NotAdmitted::Cancelled);
         }
-        match &self.places {
+        match self.places() {
             Some((_, free)) if free.try_recv().is_err() => Err(NotAdmitted::Full),
-            _ => Ok(self.ticket()),
+            places => Ok(self.ticket(places.map(|(place, _)| place))),
         }
     }
 
-    fn ticket(self: &Arc<Control>) -> Ticket {
+    fn ticket(self: &Arc<Control>, place: Option<Sender<()>>) -> Ticket {
         self.alive.add(1);
         Ticket {
             // Relaxed: a number, nothing else hangs on it.
             index: self.submitted.fetch_add(1, Ordering::Relaxed),
             control: Arc::clone(self),
+            place,
         }
     }
 
@@ -187,6 +212,13 @@ fn cause_of<E: fmt::Display + Any>(error: &E) -> Box<dyn Error + Send + Sync> {
     }
 }
 
+/// So many of them.
+fn places(limit: usize) -> Places {
+    let places = bounded(limit);
+    (0..limit).for_each(|_| put_back(&places.0));
+    places
+}
+
 fn put_back(places: &Sender<()>) {
     let put = places.try_send(());
     debug_assert!(put.is_ok(), "there is room for all places");
@@ -199,6 +231,8 @@ pub(super) type TaskResult<T, E> = Result<T, Box<TaskError<E>>>;
 pub(super) struct Ticket {
     control: Arc<Control>,
     pub(super) index: usize,
+    /// Where its place at the limit goes back to.
+    place: Option<Sender<()>>,
 }
 
 impl Ticket {
@@ -234,8 +268,8 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if let Some((places, _)) = &self.control.places {
-            put_back(places);
+        if let Some(place) = &self.place {
+            put_back(place);
         }
         self.control.alive.done();
     }
@@ -277,6 +311,20 @@ impl<R> Join for ScopedJoinHandle<'_, R> {
 pub(super) struct Ended<T, E> {
     index: usize,
     result: TaskResult<T, E>,
+}
+
+/// Waits for all tasks, and collects them; ends the context of a group that serves once.
+pub(super) fn finish<H, T, E>(control: &Control, tasks: &Tasks<H>) -> Vec<Ended<T, E>>
+where
+    H: Join<Value = TaskResult<T, E>>,
+{
+    control.wait();
+    // If a panic goes on here, that has cancelled the group.
+    let ended = collect(control, tasks);
+    if control.rules.serves_once {
+        control.cancel(None);
+    }
+    ended
 }
 
 /// The tasks that were submitted until now, which have ended, in order of submission.

@@ -115,6 +115,34 @@ impl<E> GroupError<E> {
         &self.failures[0]
     }
 
+    /// What the first task to fail returned, if it returned an error and neither panicked nor
+    /// was cancelled: Go's error of `Wait`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gorge_channel::context;
+    /// use gorge_patterns::Group;
+    ///
+    /// let group = Group::<(), String>::new(&context::background());
+    /// group.go(|| Err("no route".to_owned())).unwrap();
+    /// let error = group.wait().unwrap_err();
+    /// assert_eq!(error.to_string(), "task 0: no route");
+    /// assert_eq!(error.error().unwrap(), "no route");
+    /// assert_eq!(error.into_error().unwrap(), "no route");
+    /// ```
+    pub fn error(&self) -> Option<&E> {
+        match &self.first().error {
+            TaskError::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// As [`error`](GroupError::error), by value.
+    pub fn into_error(self) -> Option<E> {
+        self.into_first().into_failed()
+    }
+
     /// What went wrong first.
     pub fn into_first(mut self) -> TaskError<E> {
         self.failures.swap_remove(0).error

@@ -27,7 +27,9 @@ pub use builder::{GroupBuilder, OnError, OnPanic};
 pub use error::{Failure, GoError, GroupError, TaskError, TryGoError};
 pub use scoped::{ScopedGroup, group_scope};
 
-use control::{Control, NotAdmitted, Task, TaskResult, Tasks, Ticket, collect, results, values};
+use control::{
+    Control, NotAdmitted, Task, TaskResult, Tasks, Ticket, collect, finish, results, values,
+};
 use gorge_channel::context::Context;
 use gorge_runtime::{JoinHandle, cancel, go, goroutine};
 use gorge_sync::Mutex;
@@ -49,7 +51,8 @@ use std::sync::Arc;
 /// is lost because another task failed: see [`wait_all`](Group::wait_all).
 ///
 /// **Use again.** `wait` takes the results of what was submitted before. A group that was
-/// not cancelled may then be used again. One that was, by whatever, starts nothing more.
+/// not cancelled may then be used again. One that was, by whatever, starts nothing more. One
+/// that came [with its context](Group::with_context) is cancelled when `wait` returns.
 ///
 /// **Dropping** a group cancels its context and waits for the tasks, so nobody is left
 /// behind. If a task panicked, and nobody has waited, the panic continues then. A task that
@@ -104,10 +107,25 @@ where
         Group::builder().build(ctx)
     }
 
-    /// A group and its context: what Go's `errgroup.WithContext` returns.
+    /// A group and its context: what Go's `errgroup.WithContext` returns. The context is done
+    /// when a task fails, or when the first [`wait`](Group::wait) or
+    /// [`wait_all`](Group::wait_all) returns; the group starts nothing after that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gorge_channel::context;
+    /// use gorge_patterns::Group;
+    ///
+    /// let (group, ctx) = Group::with_context(&context::background());
+    /// group.go(|| Ok::<_, String>(1)).unwrap();
+    /// let helper = gorge_runtime::go(move || ctx.done().recv());
+    /// assert_eq!(group.wait().unwrap(), [1]);
+    /// assert!(helper.join().unwrap().is_err(), "it hears of the end");
+    /// ```
     #[must_use]
     pub fn with_context(ctx: &Context) -> (Group<T, E>, Context) {
-        let group = Group::new(ctx);
+        let group = Group::builder().serves_once().build(ctx);
         let context = group.context().clone();
         (group, context)
     }
@@ -128,6 +146,36 @@ where
     /// What starts tasks, to be given away.
     pub fn spawner(&self) -> Spawner<T, E> {
         self.spawner.clone()
+    }
+
+    /// Another limit of how many tasks may run at once, or none, as x/sync's `SetLimit`: from
+    /// now on. For a group that is not shared yet, the [builder](GroupBuilder::limit) does the
+    /// same.
+    ///
+    /// # Panics
+    ///
+    /// If the limit is zero. While tasks run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gorge_channel::context;
+    /// use gorge_patterns::Group;
+    ///
+    /// let group = Group::<(), String>::new(&context::background());
+    /// group.set_limit(1);
+    /// let (end, ends) = gorge_channel::bounded::<()>(0);
+    /// group.go(move || Ok(_ = ends.recv())).unwrap();
+    /// assert!(group.try_go(|| Ok(())).is_err_and(|error| error.is_full()));
+    /// drop(end);
+    /// group.wait().unwrap();
+    /// group.set_limit(None);
+    /// ```
+    #[track_caller]
+    pub fn set_limit(&self, limit: impl Into<Option<usize>>) {
+        let limit = limit.into();
+        builder::check(limit);
+        self.spawner.core.control.set_limit(limit);
     }
 
     /// Starts a task. At the limit, waits until another one has ended.
@@ -199,8 +247,7 @@ where
     /// Delivers a cancel of the calling goroutine; results stay in the group.
     pub fn wait(&self) -> Result<Vec<T>, GroupError<E>> {
         let core = &self.spawner.core;
-        core.control.wait();
-        values(&core.control, collect(&core.control, &core.tasks))
+        values(&core.control, finish(&core.control, &core.tasks))
     }
 
     /// Waits for all tasks, and returns what each of them has come to, in order of
@@ -231,8 +278,7 @@ where
     /// ```
     pub fn wait_all(&self) -> Vec<Result<T, TaskError<E>>> {
         let core = &self.spawner.core;
-        core.control.wait();
-        results(&core.control, collect(&core.control, &core.tasks))
+        results(&core.control, finish(&core.control, &core.tasks))
     }
 }
 
