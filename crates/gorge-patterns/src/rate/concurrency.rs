@@ -60,7 +60,7 @@ impl Concurrency {
             "rate::Concurrency: zero at a time admits nothing: give one or more"
         );
         Concurrency {
-            slots: Arc::new(Slots::new(max, usize::MAX)),
+            slots: Arc::new(Slots::new(max)),
         }
     }
 
@@ -98,7 +98,7 @@ impl RateLimiter for Concurrency {
     }
 
     fn acquire(&self, context: &Context, n: usize) -> Result<Permit, WaitError> {
-        match self.slots.take(context, n, None) {
+        match self.slots.take(context, n, None, usize::MAX) {
             Ok(()) => Ok(Permit::of(Arc::clone(&self.slots), n)),
             Err(NoSlots::TooMany) => Err(WaitError::ExceedsBurst {
                 n,

@@ -12,7 +12,6 @@ use std::time::Instant;
 
 pub(crate) struct Slots {
     max: usize,
-    queue_max: usize,
     state: Mutex<State>,
 }
 
@@ -43,7 +42,7 @@ pub(crate) enum NoSlots {
 }
 
 impl Slots {
-    pub(crate) fn new(max: usize, queue_max: usize) -> Slots {
+    pub(crate) fn new(max: usize) -> Slots {
         let state = State {
             free: max,
             queue: VecDeque::new(),
@@ -52,7 +51,6 @@ impl Slots {
         };
         Slots {
             max,
-            queue_max,
             state: Mutex::new(state),
         }
     }
@@ -87,12 +85,13 @@ impl Slots {
         Ok(())
     }
 
-    /// Waits for `n`, until `until` at most.
+    /// Waits for `n`, until `until` at most, unless `queue_max` wait already.
     pub(crate) fn take(
         &self,
         context: &Context,
         n: usize,
         until: Option<Instant>,
+        queue_max: usize,
     ) -> Result<(), NoSlots> {
         if let Some(reason) = context.err() {
             return Err(NoSlots::Done(reason));
@@ -103,7 +102,7 @@ impl Slots {
                 Err(NoSlots::Busy) => {}
                 taken => return taken,
             }
-            if state.queue.len() >= self.queue_max {
+            if state.queue.len() >= queue_max {
                 return Err(NoSlots::QueueFull);
             }
             let (grant, granted) = bounded(1);

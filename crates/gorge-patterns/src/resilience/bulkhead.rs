@@ -42,6 +42,8 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Bulkhead {
     slots: Arc<Slots>,
+    /// These two are the handle's own.
+    queue: usize,
     patience: Option<Duration>,
 }
 
@@ -81,22 +83,36 @@ impl Bulkhead {
             "Bulkhead: zero at once lets nobody in: give one or more"
         );
         Bulkhead {
-            slots: Arc::new(Slots::new(max, usize::MAX)),
+            slots: Arc::new(Slots::new(max)),
+            queue: usize::MAX,
             patience: None,
         }
     }
 
-    /// The same with a queue of `max` at most; with zero, nobody waits. What clones this one had
-    /// are not changed by it.
+    /// The same, which turns calls away when `max` wait already; with zero, none of its calls
+    /// wait.
+    ///
+    /// This is a matter of the handle, and of its clones from then on: other handles of the same
+    /// bulkhead keep theirs, and count in the same queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gorge_channel::context;
+    /// use gorge_patterns::Bulkhead;
+    ///
+    /// let patient = Bulkhead::new(1);
+    /// let hasty = patient.clone().queue(0);
+    /// let inside = patient.enter(&context::background()).unwrap();
+    /// assert!(hasty.enter(&context::background()).is_err(), "the place is taken for all");
+    /// # drop(inside);
+    /// ```
     #[must_use]
     pub fn queue(self, max: usize) -> Bulkhead {
-        Bulkhead {
-            slots: Arc::new(Slots::new(self.slots.max(), max)),
-            ..self
-        }
+        Bulkhead { queue: max, ..self }
     }
 
-    /// The same, where nobody waits for longer than this.
+    /// The same, where no call waits for longer than this. Of the handle, too.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Bulkhead {
         Bulkhead {
@@ -118,7 +134,7 @@ impl Bulkhead {
     pub fn enter(&self, context: &Context) -> Result<BulkheadPermit, BulkheadError> {
         checkpoint();
         let until = self.patience.and_then(time::deadline);
-        match self.slots.take(context, 1, until) {
+        match self.slots.take(context, 1, until, self.queue) {
             Ok(()) => Ok(BulkheadPermit {
                 slots: Arc::clone(&self.slots),
             }),

@@ -35,6 +35,29 @@ fn there_are_never_more_inside_than_may_be() {
 }
 
 #[test]
+fn handles_with_other_queues_share_the_places() {
+    sim::check(200, || {
+        let patient = Bulkhead::new(1);
+        let hasty = patient.clone().queue(1);
+        let inside = hasty.enter(&background()).expect("it is empty");
+        assert_eq!((patient.active(), hasty.active()), (1, 1));
+        let waiting = [patient.clone(), patient.clone()].map(|bulkhead| {
+            let waits = go(move || bulkhead.call(&background(), || ()));
+            sim::settle();
+            waits
+        });
+        assert_eq!((patient.waiting(), hasty.waiting()), (2, 2));
+        let full = hasty.enter(&background()).unwrap_err();
+        assert!(matches!(full, BulkheadError::Full { max: 1, queue: 2 }));
+        drop(inside);
+        for waits in waiting {
+            waits.join().expect("it ends").expect("any number may wait");
+        }
+        assert_eq!((patient.active(), hasty.active()), (0, 0));
+    });
+}
+
+#[test]
 fn when_the_queue_is_full_newcomers_are_turned_away_at_once() {
     sim::check(200, || {
         let bulkhead = Bulkhead::new(1).queue(1);
