@@ -13,7 +13,7 @@ mod streams;
 pub use groups::*;
 pub use health::heartbeat::every as heartbeat;
 pub use health::steward::Steward;
-pub use health::supervisor::Supervisor;
+pub use health::supervisor::{Child, Restart, Shutdown, Strategy, Supervisor};
 pub use health::{heartbeat, steward, supervisor};
 pub use resilience::{
     BreakerError, BreakerEvent, BreakerState, Bulkhead, BulkheadError, BulkheadPermit, CallCounts,

@@ -70,31 +70,39 @@ pub trait RateLimiter: Send + Sync {
     }
 }
 
-impl<L: RateLimiter + ?Sized> RateLimiter for Arc<L> {
-    fn try_acquire_at(&self, t: Instant, n: usize) -> Result<Permit, Refused> {
-        (**self).try_acquire_at(t, n)
-    }
+/// What points to a limiter is one.
+macro_rules! points_to_a_limiter {
+    ($pointer:ident) => {
+        impl<L: RateLimiter + ?Sized> RateLimiter for $pointer<L> {
+            fn try_acquire_at(&self, t: Instant, n: usize) -> Result<Permit, Refused> {
+                (**self).try_acquire_at(t, n)
+            }
 
-    fn reserve_n_at(&self, t: Instant, n: usize) -> Reservation {
-        (**self).reserve_n_at(t, n)
-    }
+            fn reserve_n_at(&self, t: Instant, n: usize) -> Reservation {
+                (**self).reserve_n_at(t, n)
+            }
 
-    fn try_acquire(&self, n: usize) -> Result<Permit, Refused> {
-        (**self).try_acquire(n)
-    }
+            fn try_acquire(&self, n: usize) -> Result<Permit, Refused> {
+                (**self).try_acquire(n)
+            }
 
-    fn reserve_n(&self, n: usize) -> Reservation {
-        (**self).reserve_n(n)
-    }
+            fn reserve_n(&self, n: usize) -> Reservation {
+                (**self).reserve_n(n)
+            }
 
-    fn acquire(&self, context: &Context, n: usize) -> Result<Permit, WaitError> {
-        (**self).acquire(context, n)
-    }
+            fn acquire(&self, context: &Context, n: usize) -> Result<Permit, WaitError> {
+                (**self).acquire(context, n)
+            }
 
-    fn is_scheduled(&self) -> bool {
-        (**self).is_scheduled()
-    }
+            fn is_scheduled(&self) -> bool {
+                (**self).is_scheduled()
+            }
+        }
+    };
 }
+
+points_to_a_limiter!(Arc);
+points_to_a_limiter!(Box);
 
 /// Admission. Keep it as long as the event lasts: a limit of concurrency counts it until it is
 /// dropped. To others that makes no difference.

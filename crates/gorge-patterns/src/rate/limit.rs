@@ -27,14 +27,28 @@ impl Limit {
     /// Nothing is added ever.
     pub const ZERO: Limit = Limit(0.0);
 
-    /// So many events per second.
+    /// So many events per second: a float, or an integer.
     ///
     /// # Panics
     ///
     /// If it is negative or not a number.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gorge_patterns::rate::Limit;
+    ///
+    /// assert_eq!(Limit::per_second(10), Limit::per_second(10.0));
+    /// assert_eq!(Limit::per_minute(30), Limit::per_second(0.5));
+    /// ```
     #[track_caller]
     #[must_use]
-    pub fn per_second(events: f64) -> Limit {
+    pub fn per_second(events: impl Into<f64>) -> Limit {
+        Limit::of(events.into())
+    }
+
+    #[track_caller]
+    fn of(events: f64) -> Limit {
         assert!(
             events >= 0.0,
             "rate::Limit: {events} events per second: give zero or more, or Limit::INF"
@@ -50,8 +64,8 @@ impl Limit {
     /// As for [`per_second`](Limit::per_second).
     #[track_caller]
     #[must_use]
-    pub fn per_minute(events: f64) -> Limit {
-        Limit::per_second(events / 60.0)
+    pub fn per_minute(events: impl Into<f64>) -> Limit {
+        Limit::of(events.into() / 60.0)
     }
 
     /// So many events per hour.
@@ -61,8 +75,8 @@ impl Limit {
     /// As for [`per_second`](Limit::per_second).
     #[track_caller]
     #[must_use]
-    pub fn per_hour(events: f64) -> Limit {
-        Limit::per_second(events / 3600.0)
+    pub fn per_hour(events: impl Into<f64>) -> Limit {
+        Limit::of(events.into() / 3600.0)
     }
 
     /// One event in each `interval`. With one of zero, [`Limit::INF`].
@@ -116,7 +130,7 @@ impl From<f64> for Limit {
     /// As [`Limit::per_second`].
     #[track_caller]
     fn from(events: f64) -> Limit {
-        Limit::per_second(events)
+        Limit::of(events)
     }
 }
 

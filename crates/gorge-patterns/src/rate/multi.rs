@@ -15,6 +15,7 @@
 use super::reservation::{Claim, Reservation, wait_error};
 use super::{Permit, RateLimiter, Refused, WaitError};
 use gorge_channel::context::Context;
+use gorge_runtime::primitive::clock;
 use gorge_runtime::time;
 use std::fmt;
 use std::sync::Arc;
@@ -63,6 +64,67 @@ impl MultiLimiter {
         self
     }
 
+    /// Whether all admit an event now; if so, it is counted.
+    pub fn allow(&self) -> bool {
+        self.allow_n(1)
+    }
+
+    /// Whether all admit `n` events now; if so, they are counted. Limits of concurrency count
+    /// them as over at once: [`try_acquire`](RateLimiter::try_acquire) returns what lasts.
+    pub fn allow_n(&self, n: usize) -> bool {
+        self.try_acquire(n).is_ok()
+    }
+
+    /// Takes one of each, which may be to come: [`Reservation::delay`] says when the last of
+    /// them is.
+    pub fn reserve(&self) -> Reservation {
+        self.reserve_n(1)
+    }
+
+    /// Waits until all have admitted an event.
+    ///
+    /// # Errors
+    ///
+    /// If one of them never does; if the context is done first, or would be. None has counted it
+    /// then.
+    ///
+    /// # Cancellation
+    ///
+    /// Delivers a cancel of the goroutine. What was taken is given back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gorge_channel::context;
+    /// use gorge_patterns::rate::{Limit, Limiter, MultiLimiter};
+    ///
+    /// let both = MultiLimiter::from(vec![
+    ///     Limiter::new(Limit::per_second(1000), 5),
+    ///     Limiter::new(Limit::per_minute(6000), 100),
+    /// ]);
+    /// both.wait(&context::background())?;
+    /// assert!(both.allow());
+    /// assert!(both.reserve().delay().is_zero());
+    /// # Ok::<(), gorge_patterns::rate::WaitError>(())
+    /// ```
+    pub fn wait(&self, context: &Context) -> Result<(), WaitError> {
+        self.wait_n(context, 1)
+    }
+
+    /// As [`wait`](MultiLimiter::wait), for `n` events. Limits of concurrency count them as over
+    /// at once: [`acquire`](RateLimiter::acquire) returns what lasts.
+    ///
+    /// # Errors
+    ///
+    /// As of that.
+    ///
+    /// # Cancellation
+    ///
+    /// As of that.
+    pub fn wait_n(&self, context: &Context, n: usize) -> Result<(), WaitError> {
+        self.acquire(context, n).map(drop)
+    }
+
     /// How many limits there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -81,6 +143,12 @@ impl<L: RateLimiter + 'static> FromIterator<L> for MultiLimiter {
         limiters
             .into_iter()
             .fold(MultiLimiter::new(), MultiLimiter::and)
+    }
+}
+
+impl<L: RateLimiter + 'static> From<Vec<L>> for MultiLimiter {
+    fn from(limiters: Vec<L>) -> MultiLimiter {
+        limiters.into_iter().collect()
     }
 }
 
@@ -191,9 +259,10 @@ struct All {
 
 impl Claim for All {
     fn due(&self) -> Option<Instant> {
-        let now = time::now();
-        let delay = self.all.iter().map(|it| it.delay_from(now)).max();
-        now.checked_add(delay.unwrap_or_default())
+        // Of none at all it is the earliest time there is.
+        let mut dues = self.all.iter().map(Reservation::due_nanos);
+        let last = dues.try_fold(0, |last, due| Some(last.max(due?)))?;
+        clock::instant_of(last)
     }
 
     fn cancel(&mut self, t: Option<Instant>) {

@@ -74,7 +74,7 @@ pub trait Claim: Send + Sync {
 /// }
 /// assert!(limiter.reserve().delay() <= Duration::from_secs(60));
 /// ```
-#[must_use = "a reservation that is dropped before its time is given back"]
+#[must_use = "a reservation that is dropped before its time is given back: keep it, or use `into_delay`"]
 pub struct Reservation {
     n: usize,
     kind: Kind,
@@ -143,10 +143,34 @@ impl Reservation {
 
     /// How long it is until its time. [`Duration::MAX`] if it never comes, as things are now.
     ///
-    /// It changes when the limit does.
+    /// It changes when the limit does. Keep the reservation meanwhile: `reserve().delay()` drops
+    /// it at once, which gives back what it took; that is what
+    /// [`into_delay`](Reservation::into_delay) is for.
     #[must_use]
     pub fn delay(&self) -> Duration {
         self.delay_from_nanos(clock::nanos())
+    }
+
+    /// How long it is until its time, and makes use of it: what it took is not given back any
+    /// more. [`Duration::MAX`] if it was not granted, or its time never comes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gorge_patterns::rate::{Limit, Limiter};
+    /// use std::time::Duration;
+    ///
+    /// let limiter = Limiter::new(Limit::every(Duration::from_secs(60)), 1);
+    /// assert!(limiter.reserve().into_delay().is_zero());
+    /// assert!(limiter.reserve().into_delay() <= Duration::from_secs(60));
+    /// assert!(limiter.reserve().into_delay() > Duration::from_secs(60));
+    /// ```
+    #[must_use = "what it took is used up, and is there after this delay"]
+    pub fn into_delay(self) -> Duration {
+        let delay = self.delay();
+        // A permit would be of limits of concurrency, which admit at once or not at all.
+        drop(self.commit());
+        delay
     }
 
     /// As [`delay`](Reservation::delay), from `t` on.
@@ -156,9 +180,16 @@ impl Reservation {
     }
 
     fn delay_from_nanos(&self, now: u64) -> Duration {
-        let due = match &self.kind {
-            Kind::Refused(_) => return Duration::MAX,
-            Kind::Over => return Duration::ZERO,
+        self.due_nanos().map_or(Duration::MAX, |due| {
+            Duration::from_nanos(due.saturating_sub(now))
+        })
+    }
+
+    /// When its time has come.
+    pub(super) fn due_nanos(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Refused(_) => None,
+            Kind::Over => Some(0),
             Kind::Claim(claim) => claim.due().map(clock::nanos_of),
             Kind::Place { shared, id, due } => {
                 let mut bucket = shared.lock();
@@ -167,10 +198,7 @@ impl Reservation {
                     None => Some(*due),
                 }
             }
-        };
-        due.map_or(Duration::MAX, |due| {
-            Duration::from_nanos(due.saturating_sub(now))
-        })
+        }
     }
 
     /// It will be, or is, made use of: what it took is not given back any more. To act before

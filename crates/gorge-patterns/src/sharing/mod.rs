@@ -11,7 +11,8 @@ mod tiered;
 mod topic;
 
 pub use broadcast::{
-    Broadcast, BroadcastError, BroadcastStats, OnLag, Subscriber, SubscriberIter, TryBroadcastError,
+    Broadcast, BroadcastError, BroadcastStats, OnLag, Subscriber, SubscriberIntoIter,
+    SubscriberIter, TryBroadcastError,
 };
 pub use memo::{Memo, MemoBuilder, MemoError};
 pub use monitor::{Monitor, MonitorError};

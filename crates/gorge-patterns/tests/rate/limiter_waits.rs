@@ -22,6 +22,21 @@ fn assert_takes(limiter: &Limiter, n: usize, steps: u32) {
 }
 
 #[test]
+fn a_delay_that_is_taken_keeps_what_was_reserved() {
+    sim::check(20, || {
+        let limiter = Limiter::new(10.0, 1);
+        assert!(limiter.allow());
+        // The reservation is dropped at once.
+        assert_eq!(limiter.reserve().delay(), STEP);
+        assert_eq!(limiter.reserve().into_delay(), STEP);
+        assert_eq!(limiter.reserve().into_delay(), STEP * 2);
+        assert_eq!(limiter.tokens(), -2.0);
+        let refused = Limiter::new(10.0, 1).reserve_n(2).into_delay();
+        assert_eq!(refused, Duration::MAX);
+    });
+}
+
+#[test]
 fn a_wait_takes_exactly_as_long_as_the_tokens_do() {
     sim::check(SEEDS, || {
         let limiter = Limiter::new(10.0, 3);

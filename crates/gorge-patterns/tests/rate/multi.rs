@@ -169,6 +169,39 @@ fn new_limits_are_felt_through_it() {
 }
 
 #[test]
+fn limits_of_several_kinds_are_one_in_few_words() {
+    sim::check(50, || {
+        let all: Vec<Box<dyn RateLimiter>> = vec![
+            Box::new(Limiter::new(Limit::per_second(10), 2)),
+            Box::new(Gcra::new(Limit::per_second(5), 2)),
+            Box::new(Concurrency::new(2)),
+        ];
+        let all = MultiLimiter::from(all);
+        assert_eq!(all.len(), 3);
+        assert!(all.allow() && all.allow() && !all.allow());
+        let start = time::now();
+        all.wait(&background()).expect("there is no deadline");
+        all.wait_n(&background(), 1).expect("there is no deadline");
+        assert_eq!(time::now() - start, STEP * 4);
+        assert_eq!(all.reserve().delay(), STEP * 2);
+        assert!(all.wait_n(&background(), 3).is_err(), "more than the burst");
+    });
+}
+
+#[test]
+fn a_reservation_that_is_due_and_dropped_counts_as_used() {
+    // By the real clock, which goes on between two looks at it.
+    let hourly = Limiter::new(Limit::per_hour(1), 2);
+    let all = MultiLimiter::from(vec![hourly.clone(), Limiter::new(Limit::INF, 1)]);
+    let reservation = all.reserve();
+    assert!(reservation.delay().is_zero());
+    drop(reservation);
+    all.reserve().cancel();
+    assert!(!hourly.allow(), "its time has passed");
+    assert!(MultiLimiter::new().reserve().delay().is_zero());
+}
+
+#[test]
 fn none_at_all_admit_everything() {
     let none = MultiLimiter::new();
     assert!(none.is_empty() && none.try_acquire(usize::MAX).is_ok());

@@ -56,6 +56,12 @@ fn six_failures_in_a_row_open_it_for_a_minute() {
 }
 
 #[test]
+#[should_panic(expected = "a threshold of zero")]
+fn a_threshold_of_zero_is_refused() {
+    let _ = CircuitBreaker::with_threshold(0, SECOND);
+}
+
+#[test]
 fn a_trial_that_fails_opens_it_again() {
     sim::check(20, || {
         let breaker = builder().consecutive_failures(1).half_open_calls(3).build();

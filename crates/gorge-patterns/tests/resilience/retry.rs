@@ -3,7 +3,7 @@
 use super::SECOND;
 use super::common::everywhere;
 use gorge_channel::context::background;
-use gorge_patterns::retry::{Attempt, Backoff, Budget, Failure, GaveUp, Jitter, Retry};
+use gorge_patterns::retry::{self, Attempt, Backoff, Budget, Failure, GaveUp, Jitter, Retry};
 use gorge_runtime::{go, sim, time, yield_now};
 use gorge_sync::Mutex;
 use std::error::Error;
@@ -13,6 +13,19 @@ use std::time::Duration;
 
 fn doubling() -> Backoff {
     Backoff::exponential(SECOND).jitter(Jitter::None)
+}
+
+#[test]
+fn by_default_there_are_five_attempts() {
+    sim::check(50, || {
+        let (mut calls, start) = (0, time::now());
+        let error = retry::retry(&background(), |_| {
+            calls += 1;
+            Err::<(), _>("down")
+        });
+        assert_eq!((calls, error.unwrap_err().attempts()), (5, 5));
+        assert!(time::now() - start <= Duration::from_millis(1500));
+    });
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub use builder::ResourcePoolBuilder;
 
 use gorge_channel::context::{Context, ContextError};
 use gorge_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, select_biased};
+use std::convert::Infallible;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -84,6 +85,34 @@ pub enum PoolError<E> {
     /// A broken resource could not be replaced. The next one who asks tries again.
     #[error("a broken resource could not be replaced: {0}")]
     Make(E),
+}
+
+impl<T: Send + 'static> ResourcePool<T, Infallible> {
+    /// A pool of `size` resources that can always be made.
+    ///
+    /// # Panics
+    ///
+    /// If `size` is zero.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gorge_channel::context;
+    /// use gorge_patterns::ResourcePool;
+    ///
+    /// let buffers = ResourcePool::with(2, || Vec::<u8>::with_capacity(4096));
+    /// let mut buffer = buffers.get(&context::background()).unwrap();
+    /// buffer.push(1);
+    /// ```
+    pub fn with<F>(size: usize, make: F) -> ResourcePool<T, Infallible>
+    where
+        F: Fn() -> T + Send + Sync + 'static,
+    {
+        match ResourcePool::new(size, move || Ok(make())) {
+            Ok(pool) => pool,
+            Err(never) => match never {},
+        }
+    }
 }
 
 impl<T, E> ResourcePool<T, E>

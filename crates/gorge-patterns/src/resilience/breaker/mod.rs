@@ -32,7 +32,7 @@ use settings::Settings;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use window::Outcome;
 
 /// Where a circuit stands.
@@ -110,6 +110,36 @@ impl CircuitBreaker {
         CircuitBreaker::builder().build()
     }
 
+    /// One that opens for so long when so many calls in a row have failed. For other rules there
+    /// is the [builder](CircuitBreaker::builder).
+    ///
+    /// # Panics
+    ///
+    /// If `failures` is zero.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gorge_patterns::{BreakerState, CircuitBreaker};
+    /// use std::time::Duration;
+    ///
+    /// let breaker = CircuitBreaker::with_threshold(2, Duration::from_secs(30));
+    /// for _ in 0..2 {
+    ///     let _ = breaker.execute(|| Err::<(), _>("no route"));
+    /// }
+    /// assert_eq!(breaker.state(), BreakerState::Open);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn with_threshold(failures: usize, open_for: Duration) -> CircuitBreaker {
+        assert!(
+            failures > 0,
+            "CircuitBreaker: a threshold of zero: it opens after one failure or more"
+        );
+        let rules = CircuitBreaker::builder().consecutive_failures(failures);
+        rules.open_for(open_for).build()
+    }
+
     /// To say when it opens, and for how long.
     pub fn builder() -> CircuitBreakerBuilder {
         CircuitBreakerBuilder::new()
@@ -138,6 +168,19 @@ impl CircuitBreaker {
     /// If `f` does. That counts as a failure.
     pub fn call<T, E>(&self, f: impl FnOnce() -> Result<T, E>) -> Result<T, BreakerError<E>> {
         self.call_if(f, |_| true)
+    }
+
+    /// [`call`](CircuitBreaker::call), by the name that gobreaker gives it.
+    ///
+    /// # Errors
+    ///
+    /// As of that.
+    ///
+    /// # Panics
+    ///
+    /// As of that.
+    pub fn execute<T, E>(&self, f: impl FnOnce() -> Result<T, E>) -> Result<T, BreakerError<E>> {
+        self.call(f)
     }
 
     /// As [`call`](CircuitBreaker::call), where only errors of which `is_failure` is true count

@@ -165,6 +165,13 @@ impl Backoff {
     }
 }
 
+impl Default for Backoff {
+    /// Waits that double from 100 ms on, with [`Jitter::Full`], for five attempts.
+    fn default() -> Backoff {
+        Backoff::exponential(Duration::from_millis(100)).max_attempts(5)
+    }
+}
+
 impl Iterator for Backoff {
     type Item = Duration;
 

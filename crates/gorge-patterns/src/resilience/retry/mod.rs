@@ -42,4 +42,4 @@ mod policy;
 pub use backoff::{Backoff, Jitter};
 pub use budget::Budget;
 pub use error::{Attempt, Failure, GaveUp, RetryError};
-pub use policy::Retry;
+pub use policy::{Retry, retry};

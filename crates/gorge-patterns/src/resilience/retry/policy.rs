@@ -11,6 +11,43 @@ type When<E> = Box<dyn Fn(&E) -> bool + Send + Sync>;
 type Adjust<E> = Box<dyn Fn(&E, Duration) -> Option<Duration> + Send + Sync>;
 type Notify<E> = Box<dyn Fn(&Attempt<E>, Duration) + Send + Sync>;
 
+/// Makes attempts until one succeeds, with the [default](Backoff::default) back-off: five at
+/// most. [`Retry`] is for all else.
+///
+/// # Errors
+///
+/// As of [`Retry::run`].
+///
+/// # Panics
+///
+/// As of that.
+///
+/// # Cancellation
+///
+/// As of that.
+///
+/// # Examples
+///
+/// ```
+/// use gorge_channel::context;
+/// use gorge_patterns::retry;
+///
+/// let mut failures = 1;
+/// let answer = retry::retry(&context::background(), |_ctx| {
+///     match failures {
+///         0 => Ok(42),
+///         _ => { failures -= 1; Err("not yet") }
+///     }
+/// });
+/// assert_eq!(answer.unwrap(), 42);
+/// ```
+pub fn retry<T, E>(
+    context: &Context,
+    attempt: impl FnMut(&Context) -> Result<T, E>,
+) -> Result<T, RetryError<E>> {
+    Retry::default().run(context, attempt)
+}
+
 /// Makes attempts until one succeeds. It may be kept, and used by many at once.
 ///
 /// # Examples
@@ -195,6 +232,12 @@ impl<E> Retry<E> {
             None => context.with_cancel(),
         };
         attempt(&context)
+    }
+}
+
+impl<E> Default for Retry<E> {
+    fn default() -> Retry<E> {
+        Retry::new(Backoff::default())
     }
 }
 

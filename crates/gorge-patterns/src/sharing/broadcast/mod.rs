@@ -30,7 +30,7 @@ mod ring;
 mod subscriber;
 mod waiting;
 
-pub use subscriber::{Subscriber, SubscriberIter};
+pub use subscriber::{Subscriber, SubscriberIntoIter, SubscriberIter};
 
 use gorge_channel::SendError;
 use gorge_channel::context::{Context, ContextError};

@@ -16,6 +16,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Gets the values of a [`Broadcast`](super::Broadcast). Dropping it unsubscribes.
+///
+/// # Examples
+///
+/// ```
+/// use gorge_channel::context;
+/// use gorge_patterns::Broadcast;
+///
+/// let news = Broadcast::new(8);
+/// let (mut first, second) = (news.subscribe(), news.subscribe());
+/// for number in 1..=3 {
+///     news.send(number).unwrap();
+/// }
+/// news.close();
+/// for number in &mut first {
+///     assert!((1..=3).contains(&number));
+/// }
+/// assert!(second.into_iter().eq(1..=3));
+/// ```
 pub struct Subscriber<T> {
     core: Arc<Core<T>>,
     number: u64,
@@ -342,6 +360,44 @@ impl<T: Clone + Send + Sync> Iterator for SubscriberIter<'_, T> {
 
     fn next(&mut self) -> Option<T> {
         self.subscriber.recv().ok()
+    }
+}
+
+impl<'a, T: Clone + Send + Sync> IntoIterator for &'a mut Subscriber<T> {
+    type Item = T;
+    type IntoIter = SubscriberIter<'a, T>;
+
+    fn into_iter(self) -> SubscriberIter<'a, T> {
+        self.iter()
+    }
+}
+
+impl<T: Clone + Send + Sync> IntoIterator for Subscriber<T> {
+    type Item = T;
+    type IntoIter = SubscriberIntoIter<T>;
+
+    fn into_iter(self) -> SubscriberIntoIter<T> {
+        SubscriberIntoIter { subscriber: self }
+    }
+}
+
+/// The values of a subscriber, which it owns, until the broadcast ends; made by
+/// [`Subscriber::into_iter`].
+pub struct SubscriberIntoIter<T> {
+    subscriber: Subscriber<T>,
+}
+
+impl<T: Clone + Send + Sync> Iterator for SubscriberIntoIter<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.subscriber.recv().ok()
+    }
+}
+
+impl<T> fmt::Debug for SubscriberIntoIter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad("SubscriberIntoIter { .. }")
     }
 }
 
