@@ -83,6 +83,8 @@ pub(crate) struct State<T> {
     pub(crate) served_len: usize,
     /// With what the sending side ended, if it panicked.
     pub(crate) panic: Option<SharedPanic>,
+    /// That is kept for who asks for it, and receivers do not go on with it.
+    pub(crate) keeps_panic: bool,
 }
 
 /// The lock of a channel, held, and the access to what it guards. Dropping it
@@ -121,6 +123,7 @@ impl<T> Chan<T> {
                 served: WaitList::new(),
                 served_len: 0,
                 panic: None,
+                keeps_panic: false,
             }),
             capacity,
             kind,

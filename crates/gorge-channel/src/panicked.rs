@@ -171,6 +171,22 @@ impl<T> Receiver<T> {
         self.chan().receive(deadline)
     }
 
+    /// From now on a panic that the channel is closed with, or was, is not told to receivers,
+    /// which find it disconnected, but to who calls [`Receiver::__kept_panic`].
+    #[doc(hidden)]
+    pub fn __keep_panic(&self) {
+        let chan = self.chan();
+        let mut locked = chan.lock();
+        locked.keeps_panic = true;
+        chan.head().panicked.store(false, Ordering::Relaxed);
+    }
+
+    /// The panic that the channel was closed with, also one that is not told.
+    #[doc(hidden)]
+    pub fn __kept_panic(&self) -> Option<SharedPanic> {
+        self.chan().lock().panic.clone()
+    }
+
     /// The panic that the channel was closed with.
     #[doc(hidden)]
     pub fn __panic(&self) -> Option<SharedPanic> {

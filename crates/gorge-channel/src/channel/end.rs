@@ -22,7 +22,8 @@ impl<T> Chan<T> {
         let closes = !mem::replace(&mut locked.closed, true);
         if closes {
             if panic.is_some() {
-                self.head.panicked.store(true, Ordering::Relaxed);
+                let is_told = !locked.keeps_panic;
+                self.head.panicked.store(is_told, Ordering::Relaxed);
                 mem::swap(&mut locked.panic, &mut panic);
             }
             // SAFETY: the lock that guards the lists is held.

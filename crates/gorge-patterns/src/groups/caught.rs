@@ -95,9 +95,12 @@ pub(crate) fn catch_all<T>(f: impl FnOnce() -> T) -> Result<T, Unwound> {
     })
 }
 
+/// Said of a payload that has none.
+pub(crate) const NO_TEXT: &str = "a value that is not a string";
+
 /// The text of a panic's payload.
 pub(crate) fn text_of(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&'static str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a value that is not a string")
+        .unwrap_or(NO_TEXT)
 }

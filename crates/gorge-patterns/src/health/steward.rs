@@ -18,9 +18,11 @@
 //! context. **Cancelled** by the context: it cancels its ward's, and ends.
 
 use super::heartbeat::{Pulse, expect_interval};
-use crate::groups::caught::text_of;
+use crate::groups::caught::{NO_TEXT, text_of};
 use gorge_channel::context::{CancelGuard, Context};
-use gorge_channel::{Receiver, Sender, after, bounded, never, select, tick, unbounded};
+use gorge_channel::{
+    Receiver, Sender, SharedPanic, after, bounded, never, select, tick, unbounded,
+};
 use gorge_runtime::{catch_panic, go};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -30,15 +32,49 @@ use std::time::Duration;
 /// How many events are kept for who has not asked for them yet.
 const EVENTS: usize = 64;
 
-type Start = dyn Fn(&Context, Duration) -> Receiver<()> + Send + Sync;
+type Start = dyn Fn(&Context, Duration) -> Ward + Send + Sync;
+
+/// A ward as its steward knows it.
+struct Ward {
+    pulses: Receiver<()>,
+    /// What it has panicked with, as far as its channels tell.
+    panic: Box<dyn Fn() -> Option<SharedPanic> + Send>,
+}
+
+impl Ward {
+    /// Its pulses shall not end its steward, however they end.
+    fn new(pulses: Receiver<()>) -> Ward {
+        pulses.__keep_panic();
+        let felt = pulses.clone();
+        Ward {
+            pulses,
+            panic: Box::new(move || felt.__kept_panic()),
+        }
+    }
+
+    /// Nor shall its stream end who receives from that.
+    fn streaming<T: Send + 'static>(pulses: Receiver<()>, stream: Receiver<T>) -> Ward {
+        stream.__keep_panic();
+        let Ward { pulses, panic } = Ward::new(pulses);
+        Ward {
+            pulses,
+            panic: Box::new(move || panic().or_else(|| stream.__kept_panic())),
+        }
+    }
+
+    /// One that could not be started.
+    fn none() -> Ward {
+        Ward::new(never())
+    }
+}
 
 /// Watches a ward, and starts it anew when it has been silent for too long.
 ///
 /// It is a plan: [`start`](Steward::start) makes a goroutine of it, as often as one likes.
 /// Clones are the same steward.
 ///
-/// A ward that has ended is as silent as one that is stuck, and is started anew, too, when
-/// its time is over; there is one pulse's worth of time between two starts at least, so a
+/// A ward that has ended, or panicked, is as silent as one that is stuck, and is started anew,
+/// too, when its time is over; there is one pulse's worth of time between two starts at least, so a
 /// ward that fails at once does not make the steward spin.
 ///
 /// The old ward is told by its context, and not waited for: it may be stuck.
@@ -81,6 +117,9 @@ pub enum StewardEvent {
     Started,
     /// The ward was silent for the whole of its time; its context was cancelled.
     Silent,
+    /// The ward panicked, with this message: its pulses or its stream were closed with the
+    /// panic. It is started anew when its time is over.
+    Panicked(String),
     /// The function that starts the ward panicked, with this message. It is tried again when
     /// the ward's time is over.
     StartPanicked(String),
@@ -98,13 +137,23 @@ impl Steward {
     where
         F: Fn(&Context, Duration) -> Receiver<()> + Send + Sync + 'static,
     {
+        Steward::with(timeout, move |ctx, interval| {
+            Ward::new(start(ctx, interval))
+        })
+    }
+
+    #[track_caller]
+    fn with<F>(timeout: Duration, ward: F) -> Steward
+    where
+        F: Fn(&Context, Duration) -> Ward + Send + Sync + 'static,
+    {
         assert!(
             !timeout.is_zero(),
             "a steward's timeout is zero: give its ward time for a pulse"
         );
         Steward {
             timeout,
-            ward: Arc::new(start),
+            ward: Arc::new(ward),
             events: bounded(EVENTS),
         }
     }
@@ -145,14 +194,18 @@ impl Steward {
         let ticks = tick(pulse_interval);
         while ctx.err().is_none() {
             let (mut ward, guard) = self.start_ward(ctx);
+            let mut has_panicked = false;
             'alive: loop {
                 let silence = after(self.timeout);
                 loop {
                     select! {
-                        recv(ward) -> beat => match beat {
+                        recv(ward.pulses) -> beat => match beat {
                             Ok(()) => continue 'alive,
                             // It has ended: from here on it is silent.
-                            Err(_) => ward = never(),
+                            Err(_) => {
+                                ward.pulses = never();
+                                has_panicked = self.tell_panic(&ward);
+                            }
                         },
                         recv(silence) -> _ => break 'alive,
                         recv(ticks) -> _ => {
@@ -162,22 +215,35 @@ impl Steward {
                     }
                 }
             }
+            if !has_panicked {
+                self.tell_panic(&ward);
+            }
             guard.cancel_with("the ward was silent");
             self.tell(StewardEvent::Silent);
         }
     }
 
-    fn start_ward(&self, ctx: &Context) -> (Receiver<()>, CancelGuard) {
+    /// Whether the ward has panicked; if so, that is an event.
+    fn tell_panic(&self, ward: &Ward) -> bool {
+        let Some(panic) = (ward.panic)() else {
+            return false;
+        };
+        let message = panic.text().unwrap_or(NO_TEXT).to_owned();
+        self.tell(StewardEvent::Panicked(message));
+        true
+    }
+
+    fn start_ward(&self, ctx: &Context) -> (Ward, CancelGuard) {
         let (context, guard) = ctx.with_cancel();
         let start = AssertUnwindSafe(|| (self.ward)(&context, self.timeout / 2));
         match catch_panic(start) {
-            Ok(pulses) => {
+            Ok(ward) => {
                 self.tell(StewardEvent::Started);
-                (pulses, guard)
+                (ward, guard)
             }
             Err(payload) => {
                 self.tell(StewardEvent::StartPanicked(text_of(&*payload).to_owned()));
-                (never(), guard)
+                (Ward::none(), guard)
             }
         }
     }
@@ -211,8 +277,9 @@ impl fmt::Debug for Steward {
 /// can send no more, so one that is stuck cannot hold the next one's values up. The streams
 /// end when the steward is dropped and the last of its goroutines has ended.
 ///
-/// A stream that is closed with a panic, as that of a heartbeat's work which panics, hands it to
-/// whoever receives. A ward that is to be healed after its panics catches them.
+/// A ward that panics is healed as one that has ended is: its stream ends, as that of a
+/// heartbeat's work does which panics, and the panic does not go on in whoever receives, but is
+/// an [event](StewardEvent::Panicked). The panic hook has printed it.
 ///
 /// [`heartbeat::every`]: super::heartbeat::every
 ///
@@ -250,8 +317,9 @@ where
     F: Fn(&Context, Duration) -> (Receiver<()>, Receiver<T>) + Send + Sync + 'static,
 {
     let (outer, streams) = unbounded();
-    let steward = Steward::new(timeout, move |ctx, interval| {
+    let ward = move |ctx: &Context, interval| {
         let (pulses, stream) = start(ctx, interval);
+        let ward = Ward::streaming(pulses, stream.clone());
         // The ward's own context, which ends when the next one takes its place.
         let replaced = stream.clone();
         let _stays = ctx.after_func(move || {
@@ -259,7 +327,7 @@ where
         });
         // Nobody may want them any more; the ward does its work all the same.
         let _ = outer.send(stream);
-        pulses
-    });
-    (steward, streams)
+        ward
+    };
+    (Steward::with(timeout, ward), streams)
 }

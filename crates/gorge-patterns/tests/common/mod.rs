@@ -5,16 +5,18 @@
 use gorge_channel::context::{CancelGuard, Context, background};
 use gorge_runtime::{Runtime, num_goroutines, yield_now};
 
-/// Runs `body` as the main goroutine of runtimes with one processor and more,
-/// and checks that it leaves no other goroutine behind.
+/// Runs `body` as the main goroutine of runtimes with one processor and more, whose goroutines
+/// stay on their threads or migrate, and checks that it leaves no other goroutine behind.
 pub fn everywhere(body: impl Fn() + Send + Sync) {
-    for procs in [1, 2, 4] {
-        eprintln!("{procs} processors");
-        let runtime = Runtime::builder()
-            .max_procs(procs)
-            .build()
-            .expect("a runtime");
-        runtime.run(|| {
+    for (procs, migrating) in [(1, false), (2, false), (4, false), (2, true), (4, true)] {
+        eprintln!("{procs} processors, migrating: {migrating}");
+        let mut builder = Runtime::builder().max_procs(procs);
+        if migrating {
+            // SAFETY: the bodies keep no reference to a thread-local, and nothing that is bound
+            // to a thread, over a wait.
+            builder = unsafe { builder.migrating() };
+        }
+        builder.build().expect("a runtime").run(|| {
             body();
             wait_for(|| num_goroutines() == 1);
         });

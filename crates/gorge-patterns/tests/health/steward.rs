@@ -3,36 +3,13 @@
 use crate::common::everywhere;
 use crate::support::{SECOND, every_order, quiet_panic};
 use gorge_channel::context::{Context, background};
-use gorge_channel::{Receiver, bounded, select, unbounded};
-use gorge_patterns::Steward;
+use gorge_channel::{Receiver, bounded, unbounded};
 use gorge_patterns::heartbeat::{self, Pulse};
 use gorge_patterns::steward::{StewardEvent, streaming};
+use gorge_patterns::{Steward, bridge, generate, map};
 use gorge_runtime::primitive::random_below;
 use gorge_runtime::{go, num_goroutines, sim, time, yield_now};
 use std::time::Duration;
-
-/// The least that a bridge can be: one stream after the other, as one.
-fn bridge<T: Send + 'static>(ctx: &Context, streams: Receiver<Receiver<T>>) -> Receiver<T> {
-    let (output, receiver) = bounded(0);
-    let ctx = ctx.clone();
-    go(move || {
-        let next = |stream: &Receiver<T>| {
-            select! {
-                recv(stream) -> value => value.ok(),
-                recv(ctx.done()) -> _ => None,
-            }
-        };
-        for stream in streams.iter() {
-            while let Some(value) = next(&stream) {
-                select! {
-                    send(output, value) -> sent => if sent.is_err() { return },
-                    recv(ctx.done()) -> _ => return,
-                }
-            }
-        }
-    });
-    receiver
-}
 
 /// Sends the values until one is negative: a fault, after which it is gone.
 fn faulty(ctx: &Context, interval: Duration) -> (Receiver<()>, Receiver<i32>) {
@@ -79,6 +56,52 @@ fn the_stream_goes_on_after_a_fault() {
         guard.cancel();
         drop(steward);
         assert!(values.iter().count() <= 1);
+    });
+}
+
+/// Sends two values and panics.
+fn explosive(ctx: &Context, interval: Duration) -> (Receiver<()>, Receiver<i32>) {
+    heartbeat::every(ctx, interval, |work| {
+        if work.send(1) && work.send(2) {
+            quiet_panic();
+        }
+    })
+}
+
+#[test]
+fn the_stream_goes_on_after_a_panic() {
+    every_order(|| {
+        let (ctx, guard) = background().with_cancel();
+        let (steward, streams) = streaming(2 * SECOND, explosive);
+        let events = steward.events();
+        let pulses = steward.start(&ctx, SECOND);
+        let values = bridge(&ctx, streams);
+        assert!(values.iter().take(7).eq([1, 2, 1, 2, 1, 2, 1]));
+        assert_eq!(pulses.recv(), Ok(()));
+        let told: Vec<_> = events.iter().take(4).collect();
+        let panicked = StewardEvent::Panicked("a panic that the test wants".to_owned());
+        use StewardEvent::{Silent, Started};
+        assert_eq!(told, [Started, panicked, Silent, Started]);
+        guard.cancel();
+        drop(steward);
+        assert!(values.iter().count() <= 1);
+    });
+}
+
+#[test]
+fn pulses_that_end_with_a_panic_do_not_end_the_steward() {
+    every_order(|| {
+        let (ctx, guard) = background().with_cancel();
+        let steward = Steward::new(SECOND, |ctx, _| {
+            let pulse = generate(ctx, [(), ()]);
+            map(ctx, pulse, |()| quiet_panic())
+        });
+        let events = steward.events();
+        let pulses = steward.start(&ctx, SECOND);
+        let panicked = |event: &StewardEvent| matches!(event, StewardEvent::Panicked(_));
+        assert_eq!(events.iter().filter(panicked).take(3).count(), 3);
+        guard.cancel();
+        assert!(pulses.iter().count() <= 2, "it ends");
     });
 }
 
@@ -192,7 +215,8 @@ fn stewards_nest_and_heal_a_steward_that_is_stuck() {
 fn a_cancel_at_any_point_ends_steward_and_ward() {
     sim::check(1000, || {
         let (ctx, guard) = background().with_cancel();
-        let (steward, streams) = streaming(SECOND, faulty);
+        let ward = [faulty, explosive][random_below(2)];
+        let (steward, streams) = streaming(SECOND, ward);
         let outer = Steward::of(3 * SECOND, steward);
         let pulses = outer.start(&ctx, SECOND / 2);
         let values = bridge(&ctx, streams);

@@ -3,7 +3,7 @@
 use super::common::everywhere;
 use gorge_channel::context::background;
 use gorge_patterns::rate::{Gcra, Limit, Limiter, RateLimiter};
-use gorge_runtime::{Runtime, go, time, yield_now};
+use gorge_runtime::{go, time, yield_now};
 use gorge_sync::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +57,7 @@ fn without_time_the_burst_is_all_there_is() {
 
 #[test]
 fn settings_that_change_all_the_time_lose_no_token_and_make_none() {
-    in_both_placements(|| {
+    everywhere(|| {
         // Under all of them nothing to speak of is added.
         let limiter = Limiter::new(Limit::per_hour(1.0), 3_000);
         let admitted: Vec<_> = (0..3)
@@ -93,18 +93,9 @@ fn settings_that_change_all_the_time_lose_no_token_and_make_none() {
     });
 }
 
-/// Also where goroutines may resume on other threads, each with a clock of its own.
-fn in_both_placements(body: fn()) {
-    everywhere(body);
-    // SAFETY: the bodies keep no reference to a thread-local, and nothing that is bound to a
-    // thread, over a wait.
-    let builder = unsafe { Runtime::builder().max_procs(4).migrating() };
-    builder.build().expect("a runtime").run(body);
-}
-
 #[test]
 fn waits_and_questions_share_one_limit() {
-    in_both_placements(|| {
+    everywhere(|| {
         let limiter = Limiter::new(Limit::every(Duration::from_micros(50)), 5);
         let start = time::now();
         let admitted = Arc::new(Mutex::new(0));
