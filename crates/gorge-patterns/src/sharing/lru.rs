@@ -109,6 +109,7 @@ impl<K: Hash + Eq + Clone, V> Lru<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn what_was_used_longest_ago_goes_first() {
@@ -123,32 +124,26 @@ mod tests {
         assert_eq!((lru.len(), lru.take().len(), lru.len()), (1, 1, 0));
     }
 
-    #[test]
-    fn it_agrees_with_a_list_in_order_of_use() {
-        let mut lru = Lru::new(8);
-        let mut list: Vec<u64> = Vec::new();
-        let mut number = 1_u64;
-        for _ in 0..10_000 {
-            number = number
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            let key = (number >> 33) % 16;
-            let known = list.iter().position(|it| *it == key);
-            if number >> 63 == 0 {
-                assert_eq!(lru.get(&key).is_some(), known.is_some());
-                known
-                    .map(|at| list.remove(at))
-                    .into_iter()
-                    .for_each(|it| list.push(it));
-            } else {
-                let gone = lru.insert(key, ()).map(|(gone, ())| gone);
-                let expected = match known {
-                    Some(at) => Some(list.remove(at)),
-                    None if list.len() == 8 => Some(list.remove(0)),
-                    None => None,
-                };
-                assert_eq!(gone, expected);
-                list.push(key);
+    proptest! {
+        #[test]
+        fn it_agrees_with_a_list_in_order_of_use(
+            capacity in 1..9usize, steps in prop::collection::vec((any::<bool>(), 0..16u8), 0..200),
+        ) {
+            let mut lru = Lru::new(capacity);
+            let mut list = Vec::new();
+            for (adds, key) in steps {
+                let at = list.iter().position(|it| *it == key);
+                let known = at.map(|at| list.remove(at));
+                if adds {
+                    list.push(key);
+                    let evicted = (list.len() > capacity).then(|| list.remove(0));
+                    let gone = lru.insert(key, ()).map(|(gone, ())| gone);
+                    prop_assert_eq!(gone, known.or(evicted));
+                } else {
+                    list.extend(known);
+                    prop_assert_eq!(lru.get(&key).is_some(), known.is_some());
+                }
+                prop_assert_eq!(lru.len(), list.len());
             }
         }
     }

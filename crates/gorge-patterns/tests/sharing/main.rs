@@ -6,6 +6,7 @@ mod common;
 mod broadcast;
 mod broadcast_policies;
 mod memo;
+mod models;
 mod monitor;
 mod phased;
 mod single_flight;

@@ -1,71 +1,13 @@
-//! `TieredCache`: promotion, eviction, loads; against a model.
+//! `TieredCache`: promotion, loads, panics.
 
 use crate::common::everywhere;
 use crate::tools::{SEEDS, text};
 use gorge_channel::context::background;
 use gorge_patterns::TieredCache;
-use gorge_runtime::primitive::random_below;
 use gorge_runtime::{catch_panic, go, sim, yield_now};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
-/// Levels as lists in order of use.
-struct Model(Vec<(usize, Vec<usize>)>);
-
-impl Model {
-    fn level_of(&self, key: usize) -> Option<usize> {
-        self.0.iter().position(|(_, level)| level.contains(&key))
-    }
-
-    fn use_or_add(&mut self, key: usize) {
-        for (_, level) in &mut self.0 {
-            level.retain(|it| *it != key);
-        }
-        let mut falling = Some(key);
-        for (capacity, level) in &mut self.0 {
-            level.extend(falling.take());
-            if level.len() > *capacity {
-                falling = Some(level.remove(0));
-            }
-        }
-    }
-}
-
-#[test]
-fn it_does_what_lists_in_order_of_use_do() {
-    everywhere(|| {
-        let capacities = [2, 3, 5];
-        let cache = TieredCache::new(capacities);
-        let mut model = Model(capacities.map(|capacity| (capacity, Vec::new())).to_vec());
-        for _ in 0..3000 {
-            let key = random_below(20);
-            let known = model.level_of(key);
-            assert_eq!(cache.level_of(&key), known);
-            match random_below(3) {
-                0 => {
-                    drop(cache.insert(key, key));
-                    model.use_or_add(key);
-                }
-                1 if random_below(8) == 0 => {
-                    assert_eq!(cache.remove(&key).is_some(), known.is_some());
-                    model
-                        .0
-                        .iter_mut()
-                        .for_each(|(_, level)| level.retain(|it| *it != key));
-                }
-                _ => {
-                    assert_eq!(cache.get(&key).is_some(), known.is_some());
-                    if known.is_some() {
-                        model.use_or_add(key);
-                    }
-                }
-            }
-            let lens = model.0.iter().map(|(_, level)| level.len());
-            assert!(cache.lens().into_iter().eq(lens));
-        }
-    });
-}
 
 #[test]
 fn uses_are_counted_by_level() {

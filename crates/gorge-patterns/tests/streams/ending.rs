@@ -352,7 +352,7 @@ fn destructors_of_values_under_way_do_not_meet_the_cancel() {
     ];
     for (number, stage) in stages.into_iter().enumerate() {
         eprintln!("stage {number}");
-        sim::check(300, || {
+        sim::check(100, || {
             let dropped = Arc::default();
             let (ctx, guard) = match random_below(2) {
                 0 => cancellable(),
