@@ -30,7 +30,8 @@
 //!
 //! *A thief reads a ring that is no more, or a slot that has another use.* Rings are kept until
 //! the deque goes; each has at least twice as many slots as the one before, so that all have less
-//! than twice as many as the last. A slot is used again only when `front` has passed it, and then the compare-and-swap fails.
+//! than twice as many as the last. A slot is used again only when `front` has passed it, and then
+//! the compare-and-swap fails.
 
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::primitive::spin_hint;

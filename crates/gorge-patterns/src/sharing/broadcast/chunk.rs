@@ -10,7 +10,7 @@ use gorge_sync::OnceLock;
 
 /// The largest number of values in a chunk. Fewer for small capacities: a chunk goes as a
 /// whole, so a broadcast keeps up to one chunk more than it should.
-const LARGEST: usize = 32;
+const LARGEST: usize = 64;
 
 pub(super) struct Chunk<T> {
     /// The number of the first value.

@@ -22,10 +22,11 @@
 //! ends it: subscribers read what they have, and see the end. A subscriber leaves when it is
 //! dropped. **Cancelled** by the contexts that are given to sends and receives.
 //!
-//! * `chunk`: values that are read without a lock; `ring`: which of them are there, and who
-//!   waits; `waiting`: how those are woken; `subscriber`: one reader.
+//! * `chunk`: values that are read without a lock; `ring`: which of them are there; `lobby`: where
+//!   readers wait; `waiting`: how those are woken; `subscriber`: one reader.
 
 mod chunk;
+mod lobby;
 mod ring;
 mod subscriber;
 mod waiting;

@@ -4,27 +4,29 @@
 //! subscriber knows the number of the one that it reads next. For blocking subscribers each
 //! value counts how many of them have not read it: while that is not zero, it stays.
 //!
-//! The lost wake-up to fear: a reader finds nothing and goes to sleep, while a sender adds a
-//! value and sees nobody waiting. A reader adds itself to those who wait in the same section
-//! in which it found nothing; a sender takes all who wait out in the section in which it
-//! adds the value, and has them woken after it.
+//! Readers of what all share find without the lock that there is nothing, by `news`, and wait in
+//! the [`lobby`](super::lobby). A sender adds its value, then takes all out of there, and has them woken.
 
 use super::chunk::{self, Chunk};
+use super::lobby::{Lobby, Seat};
 use super::waiting::{self, Bell, Waiting, Woken};
 use super::{BroadcastStats, OnLag};
 use gorge_channel::context::Context;
 use gorge_channel::{bounded, select};
 use gorge_runtime::primitive::atomic::{AtomicU64, Ordering};
-use gorge_sync::{Mutex, MutexGuard};
+use gorge_sync::{RwLock, RwLockWriteGuard};
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
 pub(super) struct Ring<T> {
     capacity: u64,
-    state: Mutex<State<T>>,
+    state: RwLock<State<T>>,
     /// The number of the oldest value, to be read without the lock.
     first: AtomicU64,
+    /// Twice the number of the next value; and one more if there will be none.
+    news: AtomicU64,
+    lobby: Lobby,
 }
 
 pub(super) struct State<T> {
@@ -38,7 +40,6 @@ pub(super) struct State<T> {
     owed: VecDeque<usize>,
     /// The queues of those who keep the oldest values.
     hoards: Vec<Hoard<T>>,
-    readers: Vec<Waiting>,
     senders: Vec<Waiting>,
     numbers: u64,
     closed: bool,
@@ -75,25 +76,31 @@ impl<T> Ring<T> {
     pub(super) fn new(capacity: usize) -> Ring<T> {
         Ring {
             capacity: capacity as u64,
-            state: Mutex::new(State {
+            state: RwLock::new(State {
                 chunks: VecDeque::new(),
                 first: 0,
                 end: 0,
                 blocking: 0,
                 owed: VecDeque::new(),
                 hoards: Vec::new(),
-                readers: Vec::new(),
                 senders: Vec::new(),
                 numbers: 0,
                 closed: false,
                 stats: BroadcastStats::default(),
             }),
             first: AtomicU64::new(0),
+            news: AtomicU64::new(0),
+            lobby: Lobby::new(),
         }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock()
+    pub(super) fn lock(&self) -> RwLockWriteGuard<'_, State<T>> {
+        self.state.write()
+    }
+
+    /// The chunk of the value that a reader of the shared ones is to read next.
+    pub(super) fn look(&self, next: u64) -> Look<Arc<Chunk<T>>> {
+        self.state.read().look(next)
     }
 
     /// The number of the oldest value that there is. It may be newer by now.
@@ -160,13 +167,10 @@ impl<T> Ring<T> {
     }
 
     /// A subscriber goes, which would have read the value `next`.
-    pub(super) fn leave(&self, number: u64, on_lag: OnLag, next: u64, is_on_list: bool) {
+    pub(super) fn leave(&self, number: u64, on_lag: OnLag, next: u64, seat: Option<Seat>) {
+        let waiting = seat.and_then(|seat| self.lobby.leave(seat, number));
         let mut state = self.lock();
         state.stats.subscribers -= 1;
-        let waiting = match is_on_list {
-            true => waiting::remove(&mut state.readers, number),
-            false => None,
-        };
         let at = match on_lag {
             OnLag::DropNewest => state.hoards.iter().position(|hoard| hoard.number == number),
             _ => None,
@@ -183,20 +187,46 @@ impl<T> Ring<T> {
         drop((waiting, hoard));
     }
 
+    /// Whether the value with this number is not there yet, and may come.
+    #[inline]
+    pub(super) fn is_awaited(&self, number: u64) -> bool {
+        // SeqCst: see `lobby`. Acquire besides: pairs with the Release of `tell`.
+        self.news.load(Ordering::SeqCst) == number * 2
+    }
+
+    /// A reader that found nothing will wait for a value. None if it need not.
+    pub(super) fn sit(&self, waiting: Waiting, before: Option<Seat>, next: u64) -> Option<Seat> {
+        self.lobby.sit(waiting, before, || self.is_awaited(next))
+    }
+
+    /// As [`sit`](Ring::sit), of a reader that has found nothing under the lock, and keeps it.
+    pub(super) fn sit_under_lock(
+        &self,
+        _locked: &State<T>,
+        waiting: Waiting,
+        before: Option<Seat>,
+    ) -> Option<Seat> {
+        self.lobby.sit(waiting, before, || true)
+    }
+
     /// A reader does not wait any more.
-    pub(super) fn stop_waiting(&self, number: u64) {
-        let mut state = self.lock();
-        let waiting = waiting::remove(&mut state.readers, number);
-        drop(state);
-        drop(waiting);
+    pub(super) fn stand(&self, seat: Seat, number: u64) {
+        drop(self.lobby.leave(seat, number));
+    }
+
+    /// Under the lock: lets readers know how far the values go.
+    fn tell(&self, state: &State<T>) {
+        let news = state.end * 2 + u64::from(state.closed);
+        // SeqCst: see `lobby`.
+        self.news.store(news, Ordering::SeqCst);
     }
 
     pub(super) fn close(&self) -> bool {
         let mut state = self.lock();
         let closes = !mem::replace(&mut state.closed, true);
-        let readers = Woken(mem::take(&mut state.readers));
+        self.tell(&state);
         wake_senders(state);
-        drop(readers);
+        drop(Woken(self.lobby.clear()));
         closes
     }
 }
@@ -215,10 +245,10 @@ impl<T: Send + Sync> Ring<T> {
         let gone = state.make_room(self.capacity);
         self.first.store(state.first, Ordering::Relaxed);
         state.add(value, self.capacity);
+        self.tell(&state);
         let subscribers = state.stats.subscribers;
-        let woken = Woken(mem::take(&mut state.readers));
         drop(state);
-        woken.wake();
+        Woken(self.lobby.clear()).wake();
         // Values are code of others.
         drop(gone);
         Sent::Done(subscribers)
@@ -320,22 +350,11 @@ impl<T> State<T> {
             false => Look::Nothing,
         }
     }
-
-    /// A reader that found nothing will wait. It may be on the list already, if the bell rang
-    /// for something else, or if it was cancelled.
-    pub(super) fn wait(&mut self, number: u64, bell: Bell, again: bool) {
-        if again && let Some(known) = self.readers.iter_mut().find(|it| it.number == number) {
-            // It may have been another goroutine that waited then.
-            known.bell = bell;
-            return;
-        }
-        self.readers.push(Waiting { number, bell });
-    }
 }
 
 /// Wakes all senders that wait, without the lock.
-pub(super) fn wake_senders<T>(mut state: MutexGuard<'_, State<T>>) {
-    let woken = Woken(mem::take(&mut state.senders));
+pub(super) fn wake_senders<T>(mut state: RwLockWriteGuard<'_, State<T>>) {
+    let woken = Woken(vec![mem::take(&mut state.senders)]);
     drop(state);
     drop(woken);
 }

@@ -5,8 +5,9 @@
 //! and to go to sleep.
 
 use super::chunk::Chunk;
+use super::lobby::Seat;
 use super::ring::{Look, wake_senders};
-use super::waiting::Bell;
+use super::waiting::{Bell, Waiting};
 use super::{Core, OnLag};
 use gorge_channel::context::Context;
 use gorge_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError, bounded, select};
@@ -47,7 +48,7 @@ pub struct Subscriber<T> {
     cut_off: bool,
     /// It has begun to wait, and may still be on the list of those who do: also when its wait
     /// was cancelled.
-    is_on_list: bool,
+    seat: Option<Seat>,
     /// For waits in a select; made with the first one.
     bell: Option<(Sender<()>, Receiver<()>)>,
 }
@@ -74,7 +75,7 @@ impl<T: Send + Sync> Subscriber<T> {
             received: 0,
             dropped: 0,
             cut_off: false,
-            is_on_list: false,
+            seat: None,
             bell: None,
         }
     }
@@ -197,20 +198,23 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
 
     fn look_shared(&mut self, patience: Option<&Patience<'_>>) -> Look<T> {
         loop {
-            let mut state = self.core.ring.lock();
-            let chunk = match state.look(self.next) {
-                Look::Found(chunk) => chunk,
-                Look::Nothing => {
-                    if let Some(patience) = patience {
-                        let bell = bell_for(&mut self.bell, patience);
-                        state.wait(self.number, bell, self.is_on_list);
-                        self.is_on_list = true;
-                    }
+            if self.core.ring.is_awaited(self.next) {
+                let Some(patience) = patience else {
+                    return Look::Nothing;
+                };
+                let bell = bell_for(&mut self.bell, patience);
+                let waiting = Waiting::new(self.number, bell);
+                self.seat = self.core.ring.sit(waiting, self.seat, self.next);
+                if self.seat.is_some() {
                     return Look::Nothing;
                 }
+            }
+            let chunk = match self.core.ring.look(self.next) {
+                Look::Found(chunk) => chunk,
+                // It came to an end, or somebody has yet to tell of a value.
+                Look::Nothing => continue,
                 Look::Closed => return Look::Closed,
                 Look::Lost(count) => {
-                    drop(state);
                     self.lose(count);
                     if self.cut_off {
                         return Look::Closed;
@@ -219,12 +223,10 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
                 }
             };
             if self.on_lag == OnLag::Block {
-                match state.read_owed(self.next) {
-                    true => wake_senders(state),
-                    false => drop(state),
+                let mut state = self.core.ring.lock();
+                if state.read_owed(self.next) {
+                    wake_senders(state);
                 }
-            } else {
-                drop(state);
             }
             let value = chunk
                 .get(self.next)
@@ -244,8 +246,8 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
         state.stats.dropped += dropped;
         if let (Look::Nothing, Some(patience)) = (&looked, patience) {
             let bell = bell_for(&mut self.bell, patience);
-            state.wait(self.number, bell, self.is_on_list);
-            self.is_on_list = true;
+            let waiting = Waiting::new(self.number, bell);
+            self.seat = self.core.ring.sit_under_lock(&state, waiting, self.seat);
         }
         drop(state);
         self.dropped += dropped;
@@ -276,7 +278,7 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
             match self.look(Some(patience)) {
                 Look::Found(value) => {
                     // Whoever brought it has taken all off the list.
-                    self.is_on_list = false;
+                    self.seat = None;
                     return Ok(value);
                 }
                 Look::Closed => return Err(RecvTimeoutError::Disconnected),
@@ -284,12 +286,13 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
             }
             let waited = self.park(patience);
             if let Some(value) = self.next_here() {
-                self.is_on_list = false;
+                self.seat = None;
                 return Ok(value);
             }
             if let Err(Over) = waited {
-                self.core.ring.stop_waiting(self.number);
-                self.is_on_list = false;
+                if let Some(seat) = self.seat.take() {
+                    self.core.ring.stand(seat, self.number);
+                }
                 // It may have come at the last moment.
                 return self.try_recv().map_err(|error| match error {
                     TryRecvError::Empty => RecvTimeoutError::Timeout,
@@ -336,7 +339,7 @@ fn bell_for(own: &mut Option<(Sender<()>, Receiver<()>)>, patience: &Patience<'_
 impl<T> Drop for Subscriber<T> {
     fn drop(&mut self) {
         let ring = &self.core.ring;
-        ring.leave(self.number, self.on_lag, self.next, self.is_on_list);
+        ring.leave(self.number, self.on_lag, self.next, self.seat);
     }
 }
 

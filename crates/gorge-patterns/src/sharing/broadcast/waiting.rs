@@ -32,6 +32,12 @@ pub(super) struct Waiting {
     pub(super) bell: Bell,
 }
 
+impl Waiting {
+    pub(super) fn new(number: u64, bell: Bell) -> Waiting {
+        Waiting { number, bell }
+    }
+}
+
 /// Takes a party out that does not wait any more.
 pub(super) fn remove(list: &mut Vec<Waiting>, number: u64) -> Option<Waiting> {
     let at = list.iter().position(|waiting| waiting.number == number)?;
@@ -43,12 +49,13 @@ const MANY: usize = 64;
 
 /// Parties that are to be woken. Dropping this wakes them, so that they are even if the
 /// goroutine that was to do it is cancelled before it starts.
-pub(super) struct Woken(pub(super) Vec<Waiting>);
+pub(super) struct Woken(pub(super) Vec<Vec<Waiting>>);
 
 impl Woken {
     /// Wakes them, soon. On an OS thread, which need not have a runtime, now.
     pub(super) fn wake(self) {
-        if self.0.len() >= MANY && goroutine::current().id().as_u64() != 0 {
+        let count: usize = self.0.iter().map(Vec::len).sum();
+        if count >= MANY && goroutine::current().id().as_u64() != 0 {
             go(move || drop(self));
         }
     }
@@ -56,6 +63,9 @@ impl Woken {
 
 impl Drop for Woken {
     fn drop(&mut self) {
-        self.0.drain(..).for_each(|waiting| waiting.bell.ring());
+        self.0
+            .drain(..)
+            .flatten()
+            .for_each(|waiting| waiting.bell.ring());
     }
 }
