@@ -13,6 +13,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
 use std::thread;
+use std::time::Duration;
 
 const CASE: &str = "GORGE_SIGQUIT_CASE";
 
@@ -52,10 +53,7 @@ fn the_child() {
                 build("not", false),
             ];
             runtimes.iter().for_each(start_and_wait);
-            quit();
-            loop {
-                thread::park();
-            }
+            quit()
         }
         "many" => {
             let runtime = build("many", true);
@@ -65,10 +63,7 @@ fn the_child() {
             while !all_wait(&runtime, MANY) {
                 yield_now();
             }
-            quit();
-            loop {
-                thread::park();
-            }
+            quit()
         }
         "gone" => {
             let runtime = build("gone", true);
@@ -77,21 +72,18 @@ fn the_child() {
             while is_served() {
                 thread::yield_now();
             }
-            quit();
+            quit()
         }
         "back" => {
             drop(build("gone", true));
             let runtime = build("back", true);
             start_and_wait(&runtime);
-            quit();
-            loop {
-                thread::park();
-            }
+            quit()
         }
         "off" => {
             let _runtime = build("off", false);
             assert!(!is_served());
-            quit();
+            quit()
         }
         "fork" => {
             let _runtime = build("parent", true);
@@ -113,10 +105,13 @@ fn leave_no_core() {
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) };
 }
 
-/// Sends the signal to this process.
-fn quit() {
+/// Sends the signal to this process, which it ends: but any of its threads may get it, and at
+/// its leisure.
+fn quit() -> ! {
     // SAFETY: a system call.
     unsafe { libc::kill(libc::getpid(), libc::SIGQUIT) };
+    thread::sleep(Duration::from_secs(60));
+    panic!("the process should have ended")
 }
 
 fn quit_in_a_fork() -> libc::c_int {
