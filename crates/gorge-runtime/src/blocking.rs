@@ -20,6 +20,13 @@
 //!
 //! Threads are started when a job finds none idle, up to a limit; beyond it,
 //! jobs wait in line. A thread ends after ten idle seconds.
+//!
+//! To wake a thread takes longer than most short jobs, and it is done twice for each: for the
+//! job, and for its end. So the thread that has ended a job looks for the next one for some
+//! microseconds before it sleeps, one thread of the pool at a time; and so does a machine
+//! without work whose goroutines have jobs here (see `scheduler/search.rs`). A job that meets
+//! the thread that looks wakes nobody. That thread says that it gives up under the lock, where it
+//! finds the job that came at the last moment.
 
 use crate::cancel;
 use crate::deadlock::OwnThreads;
@@ -27,6 +34,8 @@ use crate::goroutine::{NO_HOME, check_may_park};
 use crate::panics;
 use crate::park::{self, CancelMode, Claim, Outcome, Refused, Wait, WaitReason, Waiter};
 use crate::preempt;
+use crate::primitive::atomic::{AtomicUsize, Ordering};
+use crate::primitive::{may_spin, spin_hint};
 use crate::scheduler::{Machine, Shared, current};
 use crate::stack;
 use crate::trace::{self, Event};
@@ -38,6 +47,9 @@ use std::ptr::NonNull;
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
+
+/// How often a thread looks for the next job before it sleeps: for some twenty microseconds.
+const LOOKS: u32 = 2_000;
 
 const IDLE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -123,6 +135,7 @@ where
     T: Send,
 {
     let pool = machine.shared().blocking.clone();
+    let _underway = pool.shared.begin_errand();
     let mut errand = Errand {
         f: Some(f),
         result: None,
@@ -278,6 +291,10 @@ struct Pool {
     own_threads: Arc<OwnThreads>,
     state: Mutex<State>,
     work: Condvar,
+    /// How many jobs are in line, for the thread that looks without the lock.
+    in_line: AtomicUsize,
+    /// How many goroutines wait for their jobs.
+    errands: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -287,6 +304,8 @@ struct State {
     next_number: u64,
     threads: usize,
     idle: usize,
+    /// Whether a thread looks for jobs, without the lock.
+    is_watched: bool,
     shut_down: bool,
 }
 
@@ -304,6 +323,8 @@ impl BlockingPool {
                 own_threads,
                 state,
                 work: Condvar::new(),
+                in_line: AtomicUsize::new(0),
+                errands: AtomicUsize::new(0),
             }),
         }
     }
@@ -320,13 +341,23 @@ impl BlockingPool {
         (state.threads, state.jobs.len())
     }
 
+    /// Whether goroutines wait for jobs, whose ends may come any time.
+    pub(crate) fn has_errands(&self) -> bool {
+        // Relaxed: a hint.
+        self.shared.errands.load(Ordering::Relaxed) != 0
+    }
+
     fn submit(&self, job: &Job) {
         let mut state = self.shared.state.lock();
         let number = state.next_number;
         state.next_number += 1;
         job.number.set(number);
         state.jobs.push_back((number, Handed(NonNull::from(job))));
-        if state.idle >= state.jobs.len() {
+        self.shared.tell(&state);
+        let jobs = state.jobs.len() - usize::from(state.is_watched);
+        if jobs == 0 {
+            // The thread that looks for jobs sees it.
+        } else if state.idle >= jobs {
             drop(state);
             self.shared.work.notify_one();
         } else if state.threads < self.shared.threads_max {
@@ -344,7 +375,9 @@ impl BlockingPool {
         let place = state
             .jobs
             .binary_search_by_key(&job.number.get(), |it| it.0);
-        place.is_ok_and(|place| state.jobs.remove(place).is_some())
+        let is_withdrawn = place.is_ok_and(|place| state.jobs.remove(place).is_some());
+        self.shared.tell(&state);
+        is_withdrawn
     }
 
     /// Goroutine, off its stack: waits for the end of a job that a thread has.
@@ -380,6 +413,7 @@ impl BlockingPool {
                     0 => std::mem::take(&mut state.jobs),
                     _ => VecDeque::new(),
                 };
+                self.shared.tell(&state);
                 let claim = |(_, job): (u64, Handed)| job.end(Outcome::Closed);
                 jobs.into_iter().filter_map(claim).collect()
             };
@@ -388,23 +422,47 @@ impl BlockingPool {
     }
 }
 
+/// Counts a goroutine that waits for its job.
+struct Underway<'a>(&'a Pool);
+
+impl Drop for Underway<'_> {
+    fn drop(&mut self) {
+        self.0.errands.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Pool {
+    fn begin_errand(&self) -> Underway<'_> {
+        self.errands.fetch_add(1, Ordering::Relaxed);
+        Underway(self)
+    }
+
     /// A thread's life.
     fn serve(&self) {
         let _member = self.own_threads.enter();
         let mut state = self.state.lock();
+        let mut has_served = false;
         loop {
             if let Some((_, job)) = state.jobs.pop_front() {
+                self.tell(&state);
                 drop(state);
                 job.run();
                 state = self.state.lock();
                 if let Some(claim) = job.end(Outcome::Woken(0)) {
                     MutexGuard::unlocked(&mut state, || claim.wake());
                 }
+                has_served = true;
                 continue;
             }
             if state.shut_down {
                 break;
+            }
+            if has_served && !state.is_watched && may_spin() {
+                has_served = false;
+                state.is_watched = true;
+                MutexGuard::unlocked(&mut state, || self.look_for_jobs());
+                state.is_watched = false;
+                continue;
             }
             state.idle += 1;
             let timed_out = self.work.wait_for(&mut state, IDLE_LIMIT).timed_out();
@@ -414,5 +472,21 @@ impl Pool {
             }
         }
         state.threads -= 1;
+    }
+
+    /// Under the lock, after a change.
+    fn tell(&self, state: &State) {
+        // Relaxed: who sees it takes the lock.
+        self.in_line.store(state.jobs.len(), Ordering::Relaxed);
+    }
+
+    /// Until there is one, or for as long as it takes to wake a thread.
+    fn look_for_jobs(&self) {
+        for _ in 0..LOOKS {
+            if self.in_line.load(Ordering::Relaxed) != 0 {
+                return;
+            }
+            spin_hint();
+        }
     }
 }

@@ -62,6 +62,14 @@ pub fn spin_hint() {
 /// help at all: not where nobody else can run meanwhile.
 #[cfg(not(gorge_loom))]
 pub fn may_spin() -> bool {
+    let known = parallelism();
+    let procs = crate::scheduler::current::machine().map_or(known, |machine| machine.procs());
+    known.min(procs) > 1
+}
+
+/// How many threads the system runs at once.
+#[cfg(not(gorge_loom))]
+pub(crate) fn parallelism() -> usize {
     use atomic::{AtomicUsize, Ordering};
     /// What this process found out about its machine; zero until it has looked.
     static PARALLELISM: AtomicUsize = AtomicUsize::new(0);
@@ -71,8 +79,7 @@ pub fn may_spin() -> bool {
         known = std::thread::available_parallelism().map_or(1, usize::from);
         PARALLELISM.store(known, Ordering::Relaxed);
     }
-    let procs = crate::scheduler::current::machine().map_or(known, |machine| machine.procs());
-    known.min(procs) > 1
+    known
 }
 
 /// What this thread is called by those that only compare: no two threads that are there

@@ -16,6 +16,9 @@ use std::time::Duration;
 /// How long a machine sleeps when there is work that it left to its owner.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
+/// How long the poller leaves a timer that is due to those who have the permits.
+const LEAVE_NS: u64 = 250_000;
+
 /// How long an idle machine stays when there are more than permits.
 const LINGER: Duration = Duration::from_secs(10);
 
@@ -147,7 +150,12 @@ impl Machine {
         } else if due == NEVER || !shared.clock.jump_to(due) {
             let rest = match due {
                 NEVER => None,
-                due => Some(Duration::from_nanos(due.saturating_sub(shared.clock.now()))),
+                due => {
+                    let until = due.saturating_add(self.leave_time());
+                    Some(Duration::from_nanos(
+                        until.saturating_sub(shared.clock.now()),
+                    ))
+                }
             };
             let timeout = match (rest, limit) {
                 (Some(rest), Some(limit)) => Some(rest.min(limit)),
@@ -156,6 +164,17 @@ impl Machine {
             self.nap(timeout, |timeout| self.wait_for_readiness(timeout));
         }
         shared.permits.poll(self.number(), 0);
+    }
+
+    /// How long the poller leaves a timer that is due to those who have the permits. Without a free
+    /// permit it could not run who waits for that, and those others look after their timers
+    /// themselves, if they are not stuck with one goroutine: it would wake for each of many timers,
+    /// and queue who is due where others come first.
+    fn leave_time(&self) -> u64 {
+        match self.shared().permits.free() {
+            0 => LEAVE_NS,
+            _ => 0,
+        }
     }
 
     /// Sleeps as `sleep_for` does, which is false when the time was over; in naps
@@ -187,7 +206,8 @@ impl Machine {
         let shared = self.shared();
         if shared.earliest_timer() != NEVER {
             let mut expired = self.expired.take();
-            shared.expire_timers(shared.clock.now(), &mut expired);
+            let until = shared.clock.now().saturating_sub(self.leave_time());
+            shared.expire_timers(until, &mut expired);
             expired.drain(..).for_each(|g| shared.leave(g));
             self.expired.set(expired);
         }

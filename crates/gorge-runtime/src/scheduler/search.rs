@@ -61,13 +61,19 @@ impl Machine {
 
     /// Looks around for work of others, for a while.
     fn search(&self, looks: &mut Looks) -> Option<GRef> {
+        if self.procs() == 1 && self.shared().blocking.has_errands() {
+            return self.await_delivery();
+        }
         if self.shared().slots.len() == 1 {
             return None;
         }
         if !self.searching.get() {
             if !self.shared().permits.try_search() {
                 looks.not_allowed();
-                return self.await_delivery();
+                return match self.procs() {
+                    1 => None,
+                    _ => self.await_delivery(),
+                };
             }
             self.searching.set(true);
         }
@@ -95,9 +101,10 @@ impl Machine {
 
     /// Enough others search. Who is the home of goroutines still waits for as long as a
     /// search takes, for one that is woken elsewhere: of two that talk to each other from
-    /// two threads both are at times without work, and one of them may search.
+    /// two threads both are at times without work, and one of them may search. The only one waits
+    /// so for the ends of its goroutines' jobs on the blocking pool.
     fn await_delivery(&self) -> Option<GRef> {
-        if self.slot().residents() == 0 || self.procs() == 1 {
+        if self.slot().residents() == 0 || !has_company() {
             return None;
         }
         for _ in 0..SEARCH_ROUNDS {
@@ -120,4 +127,9 @@ impl Machine {
             spin_hint();
         }
     }
+}
+
+/// Whether another thread can run meanwhile.
+fn has_company() -> bool {
+    crate::primitive::parallelism() > 1
 }
