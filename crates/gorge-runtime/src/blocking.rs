@@ -42,6 +42,7 @@ use crate::trace::{self, Event};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::{Arc, Weak};
@@ -293,8 +294,9 @@ struct Pool {
     work: Condvar,
     /// How many jobs are in line, for the thread that looks without the lock.
     in_line: AtomicUsize,
-    /// How many goroutines wait for their jobs.
+    /// How many goroutines wait for their jobs, and how many have done so.
     errands: AtomicUsize,
+    errands_ended: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -325,6 +327,7 @@ impl BlockingPool {
                 work: Condvar::new(),
                 in_line: AtomicUsize::new(0),
                 errands: AtomicUsize::new(0),
+                errands_ended: AtomicUsize::new(0),
             }),
         }
     }
@@ -341,10 +344,11 @@ impl BlockingPool {
         (state.threads, state.jobs.len())
     }
 
-    /// Whether goroutines wait for jobs, whose ends may come any time.
-    pub(crate) fn has_errands(&self) -> bool {
+    /// If goroutines wait for jobs: how many have done so before.
+    pub(crate) fn errands_ended(&self) -> Option<usize> {
         // Relaxed: a hint.
-        self.shared.errands.load(Ordering::Relaxed) != 0
+        let is_any = self.shared.errands.load(Ordering::Relaxed) != 0;
+        is_any.then(|| self.shared.errands_ended.load(Ordering::Relaxed))
     }
 
     fn submit(&self, job: &Job) {
@@ -410,7 +414,7 @@ impl BlockingPool {
                 state.threads -= 1;
                 let jobs = match state.threads {
                     // Nobody would ever come for them.
-                    0 => std::mem::take(&mut state.jobs),
+                    0 => mem::take(&mut state.jobs),
                     _ => VecDeque::new(),
                 };
                 self.shared.tell(&state);
@@ -428,6 +432,7 @@ struct Underway<'a>(&'a Pool);
 impl Drop for Underway<'_> {
     fn drop(&mut self) {
         self.0.errands.fetch_sub(1, Ordering::Relaxed);
+        self.0.errands_ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -440,6 +445,7 @@ impl Pool {
     /// A thread's life.
     fn serve(&self) {
         let _member = self.own_threads.enter();
+        let may_look = may_spin();
         let mut state = self.state.lock();
         let mut has_served = false;
         loop {
@@ -457,8 +463,7 @@ impl Pool {
             if state.shut_down {
                 break;
             }
-            if has_served && !state.is_watched && may_spin() {
-                has_served = false;
+            if mem::take(&mut has_served) && may_look && !state.is_watched {
                 state.is_watched = true;
                 MutexGuard::unlocked(&mut state, || self.look_for_jobs());
                 state.is_watched = false;

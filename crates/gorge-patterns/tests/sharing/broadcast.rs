@@ -270,6 +270,23 @@ fn a_clone_that_panics_harms_nobody_else() {
         }
         drop(news);
     });
+    for on_lag in [OnLag::Block, OnLag::DropNewest] {
+        everywhere(move || {
+            let news = Broadcast::new(1);
+            let mut readers = [0; 2].map(|_| news.subscribe_with(on_lag, 0));
+            news.send(Fragile(true)).unwrap();
+            for reader in &mut readers {
+                // However often: it has still to be read, or is gone.
+                assert!(catch_panic(AssertUnwindSafe(|| reader.recv())).is_err());
+                let again = catch_panic(AssertUnwindSafe(|| reader.try_recv()));
+                assert_eq!(again.is_err(), on_lag == OnLag::Block);
+            }
+            drop(readers);
+            // No sender waits for who has gone.
+            assert_eq!(news.send(Fragile(false)).unwrap(), 0);
+            assert_eq!(news.send(Fragile(false)).unwrap(), 0);
+        });
+    }
 }
 
 #[test]

@@ -72,6 +72,8 @@ pub(crate) struct Machine {
     pub(super) claims: Cell<Vec<Claim>>,
     /// Kept for its memory, between two searches.
     pub(super) looks: RefCell<Looks>,
+    /// How many jobs of the blocking pool had ended when it last waited for one in vain.
+    pub(super) vain_at: Cell<Option<usize>>,
     /// The processors that it watches while it has nothing to do.
     pub(super) watch: RefCell<Watch>,
 }
@@ -106,6 +108,7 @@ impl Machine {
             expired: Cell::new(Vec::with_capacity(64)),
             claims: Cell::new(Vec::with_capacity(64)),
             looks: RefCell::new(Looks::default()),
+            vain_at: Cell::new(None),
             world,
             watch: RefCell::new(Watch::new(shared.config.migrating)),
             shared,

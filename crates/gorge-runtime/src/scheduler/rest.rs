@@ -18,6 +18,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// How long the poller leaves a timer that is due to those who have the permits.
 const LEAVE_NS: u64 = 250_000;
+const LEAVE_STEP_NS: u64 = 100_000;
 
 /// How long an idle machine stays when there are more than permits.
 const LINGER: Duration = Duration::from_secs(10);
@@ -151,10 +152,8 @@ impl Machine {
             let rest = match due {
                 NEVER => None,
                 due => {
-                    let until = due.saturating_add(self.leave_time());
-                    Some(Duration::from_nanos(
-                        until.saturating_sub(shared.clock.now()),
-                    ))
+                    let rest = due.saturating_sub(shared.clock.now());
+                    Some(Duration::from_nanos(rest.max(self.leave_step())))
                 }
             };
             let timeout = match (rest, limit) {
@@ -166,15 +165,20 @@ impl Machine {
         shared.permits.poll(self.number(), 0);
     }
 
-    /// How long the poller leaves a timer that is due to those who have the permits. Without a free
-    /// permit it could not run who waits for that, and those others look after their timers
-    /// themselves, if they are not stuck with one goroutine: it would wake for each of many timers,
-    /// and queue who is due where others come first.
+    /// How long the poller leaves timers of machines that have a permit to those. If none is free
+    /// it could not run who waits for them; and the others look after their timers themselves, if
+    /// they are not stuck with one goroutine. It would wake for each of many timers, and queue who
+    /// is due where others come first.
     fn leave_time(&self) -> u64 {
         match self.shared().permits.free() {
             0 => LEAVE_NS,
             _ => 0,
         }
+    }
+
+    /// How long it sleeps at least meanwhile. Nobody tells it that a permit is free again.
+    fn leave_step(&self) -> u64 {
+        self.leave_time().min(LEAVE_STEP_NS)
     }
 
     /// Sleeps as `sleep_for` does, which is false when the time was over; in naps
@@ -206,8 +210,14 @@ impl Machine {
         let shared = self.shared();
         if shared.earliest_timer() != NEVER {
             let mut expired = self.expired.take();
-            let until = shared.clock.now().saturating_sub(self.leave_time());
-            shared.expire_timers(until, &mut expired);
+            let now = shared.clock.now();
+            let left = now.saturating_sub(self.leave_time());
+            for slot in shared.slots.iter() {
+                // Relaxed: who has just lost its permit has its timers a little longer.
+                let looks_itself = slot.standing.load(Ordering::Relaxed) == ACTIVE;
+                let until = if looks_itself { left } else { now };
+                slot.processor.timers.expire(until, &mut expired);
+            }
             expired.drain(..).for_each(|g| shared.leave(g));
             self.expired.set(expired);
         }

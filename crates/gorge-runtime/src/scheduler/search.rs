@@ -59,11 +59,28 @@ impl Machine {
         g
     }
 
-    /// Looks around for work of others, for a while.
+    /// Looks around for work of others, for a while. The only machine that runs goroutines waits
+    /// for the ends of jobs on the blocking pool instead, for as long.
     fn search(&self, looks: &mut Looks) -> Option<GRef> {
-        if self.procs() == 1 && self.shared().blocking.has_errands() {
-            return self.await_delivery();
+        let found = self.search_others(looks);
+        if found.is_some() || self.procs() > 1 {
+            return found;
         }
+        self.await_errand()
+    }
+
+    /// Not again before another job has ended, if it was in vain: a job may take for ever.
+    fn await_errand(&self) -> Option<GRef> {
+        let ended = self.shared().blocking.errands_ended()?;
+        if self.vain_at.get() == Some(ended) {
+            return None;
+        }
+        let found = self.await_delivery();
+        self.vain_at.set(found.is_none().then_some(ended));
+        found
+    }
+
+    fn search_others(&self, looks: &mut Looks) -> Option<GRef> {
         if self.shared().slots.len() == 1 {
             return None;
         }
@@ -101,15 +118,21 @@ impl Machine {
 
     /// Enough others search. Who is the home of goroutines still waits for as long as a
     /// search takes, for one that is woken elsewhere: of two that talk to each other from
-    /// two threads both are at times without work, and one of them may search. The only one waits
-    /// so for the ends of its goroutines' jobs on the blocking pool.
+    /// two threads both are at times without work, and one of them may search.
     fn await_delivery(&self) -> Option<GRef> {
         if self.slot().residents() == 0 || !has_company() {
             return None;
         }
         for _ in 0..SEARCH_ROUNDS {
             self.pause();
-            if !self.slot().inbox.is_empty() || self.slot().requests() != 0 {
+            self.expire_all_timers();
+            let found = self.take_own();
+            if found.is_some() {
+                return found;
+            }
+            let shared = self.shared();
+            let is_wanted = shared.permits.wanting() != 0 || self.slot().requests() != 0;
+            if is_wanted || !shared.global.is_empty() {
                 break;
             }
         }

@@ -13,10 +13,10 @@
 //!   look is later still.
 //! * The mark goes in the section in which a sender takes all out.
 
-use super::waiting::Waiting;
+use super::waiting::{Waiting, Woken};
 use gorge_runtime::primitive::atomic::{AtomicU64, Ordering};
 use gorge_runtime::primitive::place;
-use gorge_sync::Mutex;
+use parking_lot::Mutex;
 use std::mem;
 
 /// How many parts there are: a bit each.
@@ -28,7 +28,8 @@ pub(super) struct Lobby {
     parts: [Part; PARTS],
 }
 
-/// On lines of its own.
+/// On lines of its own. Its lock does not park a goroutine, which might not be allowed to, and
+/// need not: nothing waits or is called in its sections.
 #[derive(Default)]
 #[repr(align(128))]
 struct Part(Mutex<Vec<Waiting>>);
@@ -79,15 +80,15 @@ impl Lobby {
     }
 
     /// A sender, with its value added: takes all out.
-    pub(super) fn clear(&self) -> Vec<Vec<Waiting>> {
+    pub(super) fn clear(&self) -> Woken {
         // SeqCst: see the module's description.
         let mut occupied = self.occupied.load(Ordering::SeqCst);
-        let mut all = Vec::with_capacity(occupied.count_ones() as usize);
+        let mut all = Woken(Vec::with_capacity(occupied.count_ones() as usize));
         while occupied != 0 {
             let seat = occupied.trailing_zeros() as usize;
             occupied &= occupied - 1;
             let mut part = self.parts[seat].0.lock();
-            all.push(mem::take(&mut *part));
+            all.0.push(mem::take(&mut *part));
             // Relaxed: whoever sets it anew comes after this, by the lock.
             self.occupied.fetch_and(!(1 << seat), Ordering::Relaxed);
         }

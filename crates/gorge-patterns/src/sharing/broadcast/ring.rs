@@ -190,7 +190,7 @@ impl<T> Ring<T> {
     /// Whether the value with this number is not there yet, and may come.
     #[inline]
     pub(super) fn is_awaited(&self, number: u64) -> bool {
-        // SeqCst: see `lobby`. Acquire besides: pairs with the Release of `tell`.
+        // SeqCst: see `lobby`; besides, what `tell` was told of is there for who sees it.
         self.news.load(Ordering::SeqCst) == number * 2
     }
 
@@ -226,7 +226,7 @@ impl<T> Ring<T> {
         let closes = !mem::replace(&mut state.closed, true);
         self.tell(&state);
         wake_senders(state);
-        drop(Woken(self.lobby.clear()));
+        drop(self.lobby.clear());
         closes
     }
 }
@@ -248,7 +248,7 @@ impl<T: Send + Sync> Ring<T> {
         self.tell(&state);
         let subscribers = state.stats.subscribers;
         drop(state);
-        Woken(self.lobby.clear()).wake();
+        self.lobby.clear().wake();
         // Values are code of others.
         drop(gone);
         Sent::Done(subscribers)

@@ -222,17 +222,21 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
                     continue;
                 }
             };
-            if self.on_lag == OnLag::Block {
-                let mut state = self.core.ring.lock();
-                if state.read_owed(self.next) {
-                    wake_senders(state);
-                }
-            }
+            // First, because it may panic: then the value is still to be read.
             let value = chunk
                 .get(self.next)
                 .cloned()
                 .expect("it was written before the look");
-            self.next += 1;
+            if self.on_lag == OnLag::Block {
+                let mut state = self.core.ring.lock();
+                let may_send = state.read_owed(self.next);
+                self.next += 1;
+                if may_send {
+                    wake_senders(state);
+                }
+            } else {
+                self.next += 1;
+            }
             self.received += 1;
             // The one before goes here, and with it perhaps values: no lock is held.
             self.chunk = Some(chunk);
@@ -277,7 +281,7 @@ impl<T: Clone + Send + Sync> Subscriber<T> {
         loop {
             match self.look(Some(patience)) {
                 Look::Found(value) => {
-                    // Whoever brought it has taken all off the list.
+                    // Whoever brought it takes all out of the lobby.
                     self.seat = None;
                     return Ok(value);
                 }
