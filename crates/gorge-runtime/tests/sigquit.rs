@@ -41,6 +41,7 @@ fn child(case: &str, traceback: &str) -> (Output, String) {
 fn the_child() {
     let Ok(case) = env::var(CASE) else { return };
     leave_no_core();
+    heed_the_signal();
     let build = |name: &str, on| {
         let builder = Runtime::builder().max_procs(2).thread_name(name);
         builder.dump_on_sigquit(on).build().expect("a runtime")
@@ -103,6 +104,12 @@ fn leave_no_core() {
     };
     // SAFETY: a system call that reads the limits.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) };
+}
+
+/// Whoever started the tests may have had the signal ignored, as shells do in the background.
+fn heed_the_signal() {
+    // SAFETY: no handler is installed.
+    unsafe { libc::signal(libc::SIGQUIT, libc::SIG_DFL) };
 }
 
 /// Sends the signal to this process, which it ends: but any of its threads may get it, and at
