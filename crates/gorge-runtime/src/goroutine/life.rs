@@ -167,7 +167,7 @@ impl Life {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(gorge_loom)))]
 mod tests {
     use super::*;
 
