@@ -16,7 +16,6 @@ use crate::goroutine::{G, GRef};
 use crate::park::Claim;
 use crate::primitive::atomic::Ordering;
 use crate::sim::World;
-
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::collections::VecDeque;
 use std::ptr::NonNull;

@@ -8,10 +8,10 @@
 //!   and caches; among them `starts`).
 //! * `permits`: which machines may run, and which sleep; `crew` (waking one for
 //!   new work) and `sleeper` (going to sleep, and coming back): the protocol.
-//! * `machine` (M: its state), `queueing` (where it queues what became runnable), `worker` (its loop), `search` and
-//!   `steal` (what others have), `rest` (what `sleeper` asks of it), `watch` (looking on
-//!   while others do well), `execute` (running one goroutine), `preempt` (requests to give
-//!   way).
+//! * `machine` (M: its state), `queueing` (where it queues what became runnable), `worker`
+//!   (its loop), `search` and `steal` (what others have), `rest` (what `sleeper` asks of it),
+//!   `watch` (looking on while others do well), `execute` (running one goroutine), `preempt`
+//!   (requests to give way).
 //! * `readiness`: machines and the netpoller.
 //! * `simulated`: the machine of a simulation.
 //! * `shared` (the runtime's common state), `threads` (starting and ending them).

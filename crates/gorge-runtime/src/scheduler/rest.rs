@@ -6,6 +6,7 @@ use super::machine::Machine;
 use super::permits::ACTIVE;
 use super::shared::Shared;
 use super::sleeper::Sleeper;
+use super::slot::Slot;
 use super::watch::NAP;
 use crate::goroutine::GRef;
 use crate::primitive::atomic::Ordering;
@@ -212,12 +213,14 @@ impl Machine {
             let mut expired = self.expired.take();
             let now = shared.clock.now();
             let left = now.saturating_sub(self.leave_time());
-            for slot in shared.slots.iter() {
+            let until = |slot: &Slot| {
                 // Relaxed: who has just lost its permit has its timers a little longer.
-                let looks_itself = slot.standing.load(Ordering::Relaxed) == ACTIVE;
-                let until = if looks_itself { left } else { now };
-                slot.processor.timers.expire(until, &mut expired);
-            }
+                match slot.standing.load(Ordering::Relaxed) {
+                    ACTIVE => left,
+                    _ => now,
+                }
+            };
+            shared.expire_timers_until(until, &mut expired);
             expired.drain(..).for_each(|g| shared.leave(g));
             self.expired.set(expired);
         }

@@ -5,7 +5,7 @@ use super::machine::Machine;
 use super::sleeper::Sleeper;
 use super::steal::Looks;
 use crate::goroutine::GRef;
-use crate::primitive::spin_hint;
+use crate::primitive::{parallelism, spin_hint};
 
 /// How often a searching machine looks around before it sleeps. With the pause
 /// between two looks that is some twenty microseconds, less than a sleep and a
@@ -120,7 +120,7 @@ impl Machine {
     /// search takes, for one that is woken elsewhere: of two that talk to each other from
     /// two threads both are at times without work, and one of them may search.
     fn await_delivery(&self) -> Option<GRef> {
-        if self.slot().residents() == 0 || !has_company() {
+        if self.slot().residents() == 0 || parallelism() == 1 {
             return None;
         }
         for _ in 0..SEARCH_ROUNDS {
@@ -150,9 +150,4 @@ impl Machine {
             spin_hint();
         }
     }
-}
-
-/// Whether another thread can run meanwhile.
-fn has_company() -> bool {
-    crate::primitive::parallelism() > 1
 }

@@ -212,9 +212,18 @@ impl Shared {
     /// Ends the waits whose time has come. The caller makes the goroutines
     /// runnable.
     pub(crate) fn expire_timers(&self, now: u64, expired: &mut Vec<GRef>) {
-        self.slots
-            .iter()
-            .for_each(|slot| slot.processor.timers.expire(now, expired));
+        self.expire_timers_until(|_| now, expired);
+    }
+
+    /// As [`expire_timers`](Shared::expire_timers), by a time for each machine.
+    pub(super) fn expire_timers_until(
+        &self,
+        until: impl Fn(&Slot) -> u64,
+        expired: &mut Vec<GRef>,
+    ) {
+        for slot in self.slots.iter() {
+            slot.processor.timers.expire(until(slot), expired);
+        }
     }
 
     /// For a thread that is no machine: ends waits whose time has come. `expired` is

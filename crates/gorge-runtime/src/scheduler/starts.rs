@@ -199,29 +199,24 @@ impl<T> Starts<T> {
     fn settle(&self, mut front: Front, newest: u32) -> bool {
         loop {
             let ahead = newest.wrapping_sub(front.index()) as i32;
-            if ahead < 0 {
-                // Nothing is left; the front is where the back was.
-                self.owner
-                    .back
-                    .store(newest.wrapping_add(1), Ordering::Release);
-                return false;
+            if ahead > 0 && !front.is_announced() {
+                return true;
             }
             let settled = match ahead {
-                0 => front.advanced(1),
-                _ if front.is_announced() => front.called_off(),
-                _ => return true,
+                ..0 => Ok(()),
+                0 => self.swap_front(front, front.advanced(1)),
+                _ => self.swap_front(front, front.called_off()),
             };
-            match self.swap_front(front, settled) {
-                Ok(()) if ahead == 0 => {
-                    // As after a thief's step.
-                    self.owner
-                        .back
-                        .store(newest.wrapping_add(1), Ordering::Release);
-                    return true;
-                }
-                Ok(()) => return true,
-                Err(now) => front = now,
+            if let Err(now) = settled {
+                front = now;
+                continue;
             }
+            if ahead <= 0 {
+                // Nothing is left: the back is where it was, and the front with it.
+                let back = newest.wrapping_add(1);
+                self.owner.back.store(back, Ordering::Release);
+            }
+            return ahead >= 0;
         }
     }
 

@@ -2,15 +2,15 @@
 //! different workers do not meet.
 //!
 //! The lost wake-up to fear: a reader finds nothing and takes a seat, while a sender adds a value
-//! and sees nobody. The reader takes its seat, and looks once more before it leaves the part's lock; the
-//! sender adds the value, and then looks which parts are occupied.
+//! and sees nobody. The reader takes its seat, and looks once more before it leaves the part's
+//! lock; the sender adds the value, and then looks which parts are occupied.
 //!
-//! * Of the first in a part, the mark that it is occupied, the second look, the value's number and the look
-//!   at the marks are sequentially consistent: the reader sees the value, or the sender sees the mark, and
-//!   comes for the lock.
-//! * One that comes after the first finds the part marked. A sender that did not see that mark had
-//!   added its value before the first one's second look; and that one left the lock before this one came, whose
-//!   look is later still.
+//! * Of the first in a part, the mark that it is occupied, the second look, the value's number
+//!   and the look at the marks are sequentially consistent: the reader sees the value, or the
+//!   sender sees the mark, and comes for the lock.
+//! * One that comes after the first finds the part marked. A sender that did not see that mark
+//!   had added its value before the first one's second look; and that one left the lock before
+//!   this one came, whose look is later still.
 //! * The mark goes in the section in which a sender takes all out.
 
 use super::waiting::{Waiting, Woken};
