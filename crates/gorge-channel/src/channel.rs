@@ -41,7 +41,8 @@ use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::time::Instant;
 
-/// A channel. It starts a cache line, with what every operation touches first.
+/// A channel. It starts a cache line, with what every operation reads first and none writes.
+/// What they write lies in the two lines behind that, but for the value's own.
 #[repr(C, align(64))]
 pub(crate) struct Chan<T> {
     head: Head,
@@ -63,7 +64,7 @@ pub(crate) enum Kind {
     Never,
 }
 
-/// What the lock guards.
+/// What the lock guards. What sends and receives touch comes first.
 #[repr(C)]
 pub(crate) struct State<T> {
     pub(crate) closed: bool,

@@ -37,15 +37,18 @@ impl<T> Block<T> {
     }
 }
 
+/// What is seldom needed comes last: the rest shares a cache line with the lists of who
+/// waits.
+#[repr(C)]
 pub(crate) struct Blocks<T> {
     first: Option<NonNull<Block<T>>>,
     last: Option<NonNull<Block<T>>>,
-    spare: Option<Box<Block<T>>>,
     /// The oldest value's slot in the first block.
     head: usize,
     /// The next value's slot in the last block.
     tail: usize,
     len: usize,
+    spare: Option<Box<Block<T>>>,
 }
 
 impl<T> Blocks<T> {
@@ -53,10 +56,10 @@ impl<T> Blocks<T> {
         Blocks {
             first: None,
             last: None,
-            spare: None,
             head: 0,
             tail: SLOTS,
             len: 0,
+            spare: None,
         }
     }
 

@@ -1,15 +1,13 @@
 //! A ring of fixed capacity, allocated once. Room in it can be reserved.
 //!
-//! Invariant: the `len` slots from `head` on, wrapping, hold values; `tail` is
-//! the slot after them. `len` is at most `limit`, which is the capacity less what is
-//! reserved.
+//! Invariant: the `len` slots from `head` on, wrapping, hold values. `len` is at most
+//! `limit`, which is the capacity less what is reserved.
 
 use std::mem::MaybeUninit;
 
 pub(crate) struct Ring<T> {
     slots: Box<[MaybeUninit<T>]>,
     head: usize,
-    tail: usize,
     len: usize,
     limit: usize,
 }
@@ -22,7 +20,6 @@ impl<T> Ring<T> {
         Ring {
             slots: Box::new_uninit_slice(capacity),
             head: 0,
-            tail: 0,
             len: 0,
             limit: capacity,
         }
@@ -33,8 +30,13 @@ impl<T> Ring<T> {
         if self.len == self.limit {
             return Err(value);
         }
-        self.slots[self.tail].write(value);
-        self.tail = self.after(self.tail);
+        // No sum that could overflow: a ring of `()` may be as long as numbers go.
+        let up_to_end = self.slots.len() - self.head;
+        let tail = match self.len < up_to_end {
+            true => self.head + self.len,
+            false => self.len - up_to_end,
+        };
+        self.slots[tail].write(value);
         self.len += 1;
         Ok(())
     }
@@ -47,7 +49,10 @@ impl<T> Ring<T> {
         // SAFETY: the ring is not empty, so the slot at its head holds a value.
         // It is read once: the head moves on.
         let value = unsafe { self.slots[self.head].assume_init_read() };
-        self.head = self.after(self.head);
+        self.head += 1;
+        if self.head == self.slots.len() {
+            self.head = 0;
+        }
         self.len -= 1;
         Some(value)
     }
@@ -76,15 +81,6 @@ impl<T> Ring<T> {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
-    }
-
-    #[inline]
-    fn after(&self, index: usize) -> usize {
-        if index + 1 == self.slots.len() {
-            0
-        } else {
-            index + 1
-        }
     }
 }
 

@@ -95,7 +95,7 @@ impl Head {
     /// Whether it is worth while to ask for a promise.
     #[inline]
     pub(crate) fn may_send(&self) -> bool {
-        self.may_send.load(Ordering::Relaxed)
+        self.traits.has(Traits::UNBOUNDED) || self.may_send.load(Ordering::Relaxed)
     }
 
     /// Whether to linger makes sense: the channel has a buffer, and it keeps nobody from

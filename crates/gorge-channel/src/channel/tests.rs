@@ -1,8 +1,11 @@
 //! Who waits in a channel's lists, and in which order they are served.
 
 use super::*;
+use crate::buffer::{Blocks, Buffer, Ring};
 use crate::counter;
+use crate::waiter::WaitList;
 use gorge_runtime::time;
+use std::mem::offset_of;
 use std::thread;
 use std::time::Duration;
 
@@ -81,4 +84,23 @@ fn whoever_times_out_leaves_the_queue() {
             assert!(writer.join().expect("no panic"));
         }
     });
+}
+
+/// What sends and receives touch under the lock lies in two cache lines: each more would be
+/// one more that travels between processors with every message.
+#[test]
+fn an_operation_touches_two_cache_lines_of_a_channel() {
+    const LINE: usize = 64;
+    let state = offset_of!(Chan<usize>, state);
+    let first = offset_of!(Head, lock) / LINE;
+    let receivers = state + offset_of!(State<usize>, receivers);
+    assert_eq!((receivers + size_of::<WaitList>() - 1) / LINE, first);
+    let senders = state + offset_of!(State<usize>, senders);
+    assert_eq!(senders / LINE, first + 1);
+    let buffer = state + offset_of!(State<usize>, buffer);
+    let tag = size_of::<Buffer<usize>>() - size_of::<Blocks<usize>>();
+    let spare_block = size_of::<usize>();
+    let end_of_ring = buffer + tag + size_of::<Ring<usize>>();
+    let end_of_blocks = buffer + tag + size_of::<Blocks<usize>>() - spare_block;
+    assert!(end_of_ring.max(end_of_blocks) <= (first + 2) * LINE);
 }

@@ -3,9 +3,10 @@
 //! One is enough for all cases of a select, since one case alone gets something. What is in
 //! it stays there until it is taken: a slot that is dropped does not know what it has.
 //!
-//! A [`Parcel`] is a slot that is moved, with a word beside it. Most values fit into that. It
-//! is moved in a register, whereas the slot is moved in parts that are larger than the stores
-//! that wrote them, which a processor can do only when those have left its store buffer.
+//! A [`Parcel`] is a word that is moved in a register, as most values fit into that, or a
+//! slot. A slot is moved in parts that are larger than the stores that wrote them, which a
+//! processor can do only when those have left its store buffer. For the same reason there is
+//! no flag beside the two: it would be moved together with whatever lies behind it.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
@@ -102,8 +103,8 @@ impl Slot {
 /// A slot to be moved with what it has.
 pub(super) struct Parcel {
     word: MaybeUninit<u64>,
-    slot: Slot,
-    is_in_word: bool,
+    /// `None`: it is in the word.
+    slot: Option<Slot>,
 }
 
 impl Parcel {
@@ -117,35 +118,33 @@ impl Parcel {
         room: Room,
         fill: impl FnOnce(NonNull<()>) -> Result<R, E>,
     ) -> Result<(R, Parcel), E> {
-        // Two variables, so that a compiler sees that nothing knows where they go.
+        // Variables of their own, so that a compiler sees that nothing knows where they go.
         let mut word = MaybeUninit::uninit();
+        if room.fits_in_a_word() {
+            let filled = fill(NonNull::from(&mut word).cast())?;
+            return Ok((filled, Parcel { word, slot: None }));
+        }
         let mut slot = Slot::new(room);
-        let is_in_word = room.fits_in_a_word();
-        let filled = fill(match is_in_word {
-            true => NonNull::from(&mut word).cast(),
-            false => slot.address(),
-        })?;
-        let parcel = Parcel {
-            word,
-            slot,
-            is_in_word,
-        };
-        Ok((filled, parcel))
+        let filled = fill(slot.address())?;
+        let slot = Some(slot);
+        Ok((filled, Parcel { word, slot }))
     }
 
     /// Where its content lies.
     #[inline]
     pub(super) fn address(&mut self) -> NonNull<()> {
-        match self.is_in_word {
-            true => NonNull::from(&mut self.word).cast(),
-            false => self.slot.address(),
+        match &mut self.slot {
+            None => NonNull::from(&mut self.word).cast(),
+            Some(slot) => slot.address(),
         }
     }
 
     /// As [`Slot::free`].
     #[inline]
     pub(super) fn free(&mut self) {
-        self.slot.free();
+        if let Some(slot) = &mut self.slot {
+            slot.free();
+        }
     }
 }
 

@@ -62,8 +62,9 @@ pub(super) struct Bias {
     rights: AtomicU8,
     /// How often in a row it was taken by the same thread.
     times: AtomicU32,
-    /// The last thread that took it.
-    last: AtomicUsize,
+    /// The last thread that took it, cut to what fits: to take two threads for one only
+    /// makes a right be given in vain.
+    last: AtomicU32,
 }
 
 impl Bias {
@@ -75,7 +76,7 @@ impl Bias {
             is_awaited: AtomicU8::new(0),
             rights: AtomicU8::new(0),
             times: AtomicU32::new(0),
-            last: AtomicUsize::new(0),
+            last: AtomicU32::new(0),
         }
     }
 
@@ -87,7 +88,7 @@ impl Bias {
             is_awaited: AtomicU8::new(0),
             rights: AtomicU8::new(0),
             times: AtomicU32::new(0),
-            last: AtomicUsize::new(0),
+            last: AtomicU32::new(0),
         }
     }
 
@@ -146,8 +147,9 @@ impl Bias {
         if owner & VALID != 0 {
             self.revoke(owner);
         }
-        if self.last.load(Ordering::Relaxed) != me {
-            self.last.store(me, Ordering::Relaxed);
+        let short = (me >> RIGHT_AND_VALID.count_ones()) as u32;
+        if self.last.load(Ordering::Relaxed) != short {
+            self.last.store(short, Ordering::Relaxed);
             self.times.store(0, Ordering::Relaxed);
             return;
         }

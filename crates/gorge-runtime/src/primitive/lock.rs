@@ -32,7 +32,7 @@ use super::{barrier, spin_hint};
 /// shortest pause there is. It is the time of dozens of critical sections, so that who has
 /// the lock again and again has it that often before the other one comes. Measured with
 /// channels: shorter pauses make two threads two to three times slower than one.
-const FIRST_PAUSE: u32 = 6;
+const FIRST_PAUSE: u32 = 7;
 
 /// Each pause is twice as long as the one before it, up to this.
 const LONGEST_PAUSE: u32 = 8;
