@@ -219,7 +219,7 @@ impl OwnFrames {
         let g = current::goroutine()?;
         Some(OwnFrames {
             // SAFETY: the current goroutine is alive while it runs this.
-            id: GoroutineId::new(unsafe { g.as_ref() }.label.id.load(Ordering::Relaxed)),
+            id: GoroutineId::new(unsafe { g.as_ref() }.id.load(Ordering::Relaxed)),
             addresses: capture_current(),
         })
     }

@@ -43,7 +43,7 @@ pub(super) fn read(g: &G, epoch: u32, walker: Option<&mut Walker>) -> Option<Rea
     let state = GoroutineState::of(g)?;
     let is_waiting = state.is_waiting();
     let (object, since) = (g.cell.object(), g.cell.since());
-    let (site, parent) = (g.site(), g.label.parent.load(Ordering::Relaxed));
+    let (site, parent) = (g.site(), g.origin.parent.load(Ordering::Relaxed));
     let trail = match (walker, &claim) {
         (Some(walker), Some(claim)) if is_waiting => claim.walk(walker),
         _ => None,

@@ -145,12 +145,12 @@ impl Builder {
 
     /// What to start, where there is a runtime to start it on.
     #[track_caller]
-    fn spec(self) -> io::Result<Spec> {
+    fn spec(&self) -> io::Result<Spec<'_>> {
         if current::runtime().is_none() {
             default_runtime::try_get().map_err(io::Error::other)?;
         }
         Ok(Spec {
-            name: self.name,
+            name: self.name.as_ref(),
             migrating: self.migrating,
             stack_reserve: self.stack_reserve,
             extra_weight: self.extra_weight,

@@ -50,6 +50,7 @@ impl Goroutine {
     /// # Safety
     ///
     /// The caller passes on a reference of the G's life.
+    #[inline]
     pub(super) unsafe fn from_reference(g: GRef) -> Goroutine {
         Goroutine(Party::Goroutine(g))
     }
@@ -78,6 +79,7 @@ impl Goroutine {
     }
 
     /// The G of this life, unless it is a thread's handle.
+    #[inline]
     pub(crate) fn reference(&self) -> Option<GRef> {
         match self.0 {
             Party::Goroutine(g) => Some(g),

@@ -80,6 +80,7 @@ impl<T> JoinHandle<T> {
         }
     }
 
+    #[inline]
     fn reference(&self) -> GRef {
         match self.goroutine.reference() {
             Some(g) => g,
@@ -353,17 +354,36 @@ impl<T> Future for JoinHandle<T> {
 }
 
 impl<T> Drop for JoinHandle<T> {
+    #[inline]
     fn drop(&mut self) {
+        let (g, stage) = (self.reference(), self.stage);
+        // SAFETY: this handle's reference keeps the G until it is given up.
+        if stage == Stage::New && !unsafe { g.as_ref() }.life.detach() {
+            return;
+        }
+        // By parts, so that a handle that is dropped at once is never in memory.
         // SAFETY: `self` is not used after its drop, so this is a move.
-        let this = unsafe { std::ptr::read(self) };
-        let g = this.reference();
-        this.detach(|panicked| {
-            if panicked {
-                // SAFETY: the result is still there, and the handle's.
-                unsafe { sim::forgotten(g, g.as_ref().run.get()) }
-            }
-        });
+        unsafe { drop_slowly::<T>(g, stage) };
     }
+}
+
+/// Drops a handle of a goroutine that is done, or that has a waker.
+///
+/// # Safety
+///
+/// As for [`JoinHandle::new`].
+#[cold]
+#[inline(never)]
+unsafe fn drop_slowly<T>(g: GRef, stage: Stage) {
+    // SAFETY: the caller's contract.
+    let mut handle = unsafe { JoinHandle::<T>::new(g) };
+    handle.stage = stage;
+    handle.detach(|panicked| {
+        if panicked {
+            // SAFETY: the result is still there, and the handle's.
+            unsafe { sim::forgotten(g, g.as_ref().run.get()) }
+        }
+    });
 }
 
 impl<T> fmt::Debug for JoinHandle<T> {

@@ -126,13 +126,13 @@ impl<'scope> Scope<'scope, '_> {
         self.spawn_as(Spec::plain(), f)
     }
 
-    pub(super) fn spawn_as<F, T>(&'scope self, spec: Spec, f: F) -> ScopedJoinHandle<'scope, T>
+    pub(super) fn spawn_as<F, T>(&'scope self, spec: Spec<'_>, f: F) -> ScopedJoinHandle<'scope, T>
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
         let spec = Spec {
-            family: Some(self.family.clone()),
+            family: Some(&self.family),
             ..spec
         };
         let handle = with_runtime(|runtime| {

@@ -12,12 +12,13 @@ use crate::sim;
 use std::panic::Location;
 use std::sync::Arc;
 
-/// How to spawn.
-pub(crate) struct Spec {
-    pub(crate) name: Option<Arc<String>>,
+/// How to spawn. Nothing in it has to be dropped, so that it can be moved in registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Spec<'a> {
+    pub(crate) name: Option<&'a Arc<String>>,
     /// `None`: as the runtime is configured.
     pub(crate) migrating: Option<bool>,
-    pub(crate) family: Option<Arc<Family>>,
+    pub(crate) family: Option<&'a Arc<Family>>,
     /// `None`: as the runtime is configured.
     pub(crate) stack_reserve: Option<usize>,
     /// What the goroutine weighs in a run queue beyond one.
@@ -27,9 +28,10 @@ pub(crate) struct Spec {
     pub(crate) site: &'static Location<'static>,
 }
 
-impl Spec {
+impl Spec<'_> {
     #[track_caller]
-    pub(crate) fn plain() -> Spec {
+    #[inline]
+    pub(crate) fn plain() -> Spec<'static> {
         Spec {
             name: None,
             migrating: None,
@@ -71,7 +73,7 @@ where
         // SAFETY: `f` and `T` are `'static`.
         Some(machine) => unsafe { spawn_here(machine, machine.shared(), spec, f) },
         // SAFETY: as above.
-        None => with_runtime(|shared| unsafe { spawn_on(shared, spec, f) }),
+        None => with_runtime(move |shared| unsafe { spawn_on(shared, spec, f) }),
     }
 }
 
@@ -94,7 +96,7 @@ pub(crate) fn with_runtime<R>(f: impl FnOnce(&Arc<Shared>) -> R) -> R {
 ///
 /// What `f` and `T` borrow outlives the goroutine: they are `'static`, or the
 /// caller waits for its end, whatever happens.
-pub(crate) unsafe fn spawn_on<F, T>(shared: &Arc<Shared>, spec: Spec, f: F) -> JoinHandle<T>
+pub(crate) unsafe fn spawn_on<F, T>(shared: &Arc<Shared>, spec: Spec<'_>, f: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send,
     T: Send,
@@ -106,9 +108,10 @@ where
     let g = shared.take_g();
     // SAFETY: a free G is exclusively ours until it is queued; the rest is the caller's
     // contract.
-    let handle = unsafe { begin(g, shared, current::goroutine(), spec, f) };
+    unsafe { begin(g, shared, current::goroutine(), spec, f) };
     shared.submit(g);
-    handle
+    // SAFETY: `begin` counted a reference for this handle, and the task ends with a `T`.
+    unsafe { JoinHandle::new(g) }
 }
 
 /// As [`spawn_on`], from one of the runtime's own threads.
@@ -117,7 +120,12 @@ where
 ///
 /// As for [`spawn_on`]; the machine is the calling thread's, and serves `shared`.
 #[inline(always)]
-unsafe fn spawn_here<F, T>(machine: &Machine, shared: &Shared, spec: Spec, f: F) -> JoinHandle<T>
+unsafe fn spawn_here<F, T>(
+    machine: &Machine,
+    shared: &Shared,
+    spec: Spec<'_>,
+    f: F,
+) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send,
     T: Send,
@@ -125,7 +133,7 @@ where
     let child_first = spec.child_first;
     let g = machine.take_g();
     // SAFETY: as in `spawn_on`.
-    let handle = unsafe { begin(g, shared, machine.running_or_none(), spec, f) };
+    unsafe { begin(g, shared, machine.running_or_none(), spec, f) };
     if child_first && machine.can_run_child_first() {
         if machine.records {
             sim::started(machine, g, true);
@@ -139,23 +147,21 @@ where
     } else {
         machine.start(g);
     }
-    handle
+    // Made last: a handle that is kept meanwhile is moved in parts that are larger than the
+    // stores that wrote them, for which a processor has to wait.
+    // SAFETY: `begin` counted a reference for this handle, and the task ends with a `T`.
+    unsafe { JoinHandle::new(g) }
 }
 
-/// Begins a G's life, which then only has to be queued.
+/// Begins a G's life, which then only has to be queued. There is a reference for a join
+/// handle of a `T`.
 ///
 /// # Safety
 ///
 /// `g` is free and the caller's, with its id set; `parent` is the goroutine that calls.
 /// The rest is as for [`spawn_on`].
 #[inline(always)]
-unsafe fn begin<F, T>(
-    g: GRef,
-    shared: &Shared,
-    parent: Option<GRef>,
-    spec: Spec,
-    f: F,
-) -> JoinHandle<T>
+unsafe fn begin<F, T>(g: GRef, shared: &Shared, parent: Option<GRef>, spec: Spec<'_>, f: F)
 where
     F: FnOnce() -> T + Send,
     T: Send,
@@ -173,25 +179,24 @@ where
         // SAFETY: the caller's, as above. It will not start.
         unsafe { g.as_ref() }.cell.request_cancel_later();
     }
-    // SAFETY: `restart` counted a reference for this handle, and the task ends
-    // with a `T`.
-    unsafe { JoinHandle::new(g) }
 }
 
 /// # Safety
 ///
 /// `g` is free and the caller's, with its id set; `parent` is the goroutine that calls.
 #[inline(always)]
-unsafe fn prepare(g: GRef, shared: &Shared, parent: Option<GRef>, spec: Spec) {
+unsafe fn prepare(g: GRef, shared: &Shared, parent: Option<GRef>, spec: Spec<'_>) {
     // SAFETY: the caller's contract.
-    let (g, run) = unsafe {
-        g.as_ref().set_name(spec.name);
-        (g.as_ref(), &mut *g.as_ref().run.get())
-    };
+    let (g, run) = unsafe { (g.as_ref(), &mut *g.as_ref().run.get()) };
+    if spec.name.is_some() || run.is_named {
+        run.is_named = spec.name.is_some();
+        // SAFETY: the caller's contract.
+        unsafe { g.change_name(spec.name.cloned()) };
+    }
     g.life.restart();
     g.set_home(NO_HOME);
     g.cell.unpark_token.store(0, Ordering::Relaxed);
-    run.family = spec.family;
+    run.family = spec.family.cloned();
     if spec.extra_weight != 0 {
         run.extras.get_or_insert_default().weight = spec.extra_weight;
     }
@@ -204,11 +209,11 @@ unsafe fn prepare(g: GRef, shared: &Shared, parent: Option<GRef>, spec: Spec) {
         // SAFETY: the current goroutine runs on this thread.
         unsafe { g.as_ref() }.id().as_u64()
     });
-    g.label.parent.store(parent_id, Ordering::Relaxed);
+    g.origin.parent.store(parent_id, Ordering::Relaxed);
     if let Some(membership) = leak::inherit(parent, shared, g.id()) {
         run.extras.get_or_insert_default().membership = Some(membership);
     }
-    g.label
+    g.origin
         .site
         .store(std::ptr::from_ref(spec.site).cast_mut(), Ordering::Relaxed);
     // Last: from here on, dumps show it, with the labels of this life.

@@ -5,6 +5,7 @@
 //! Handles may outlive the runtime: a G that somebody still refers to is
 //! freed by its last handle.
 
+use super::slab::{self, Maker};
 use super::{G, GRef};
 use crate::scheduler::Shared;
 use parking_lot::Mutex;
@@ -17,8 +18,15 @@ const BATCH: usize = 32;
 /// See the module's description.
 #[derive(Default)]
 pub(crate) struct Store {
-    all: Mutex<Vec<GRef>>,
+    all: Mutex<All>,
     free: Mutex<Vec<GRef>>,
+}
+
+/// All Gs that were ever allocated.
+#[derive(Default)]
+struct All {
+    maker: Maker,
+    gs: Vec<GRef>,
 }
 
 // SAFETY: Gs are `Sync`, and the lists are locked.
@@ -46,8 +54,9 @@ impl Store {
     }
 
     fn allocate(&self, runtime: &Weak<Shared>) -> GRef {
-        let g = NonNull::from(Box::leak(Box::new(G::new(runtime.clone()))));
-        self.all.lock().push(g);
+        let mut all = self.all.lock();
+        let g = all.maker.make(runtime.clone());
+        all.gs.push(g);
         g
     }
 
@@ -63,7 +72,7 @@ impl Store {
 
     /// How many Gs were ever allocated.
     pub(crate) fn len(&self) -> usize {
-        self.all.lock().len()
+        self.all.lock().gs.len()
     }
 
     /// Calls `f` with at most `count` Gs from `position` on. Returns where to
@@ -76,8 +85,8 @@ impl Store {
     ) -> Option<usize> {
         let (some, end) = {
             let all = self.all.lock();
-            let end = all.len().min(position + count);
-            (all[position.min(end)..end].to_vec(), all.len())
+            let end = all.gs.len().min(position + count);
+            (all.gs[position.min(end)..end].to_vec(), all.gs.len())
         };
         // SAFETY: the store keeps all its Gs allocated.
         some.iter().map(|g| unsafe { g.as_ref() }).for_each(f);
@@ -101,7 +110,7 @@ impl Store {
 
     /// Calls `f` with every G that was ever allocated.
     pub(crate) fn for_each(&self, mut f: impl FnMut(&G)) {
-        for g in self.all.lock().iter() {
+        for g in self.all.lock().gs.iter() {
             // SAFETY: the store keeps all its Gs allocated.
             f(unsafe { g.as_ref() });
         }
@@ -110,7 +119,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        for g in self.all.get_mut().drain(..) {
+        for g in self.all.get_mut().gs.drain(..) {
             // SAFETY: the store's reference kept the G until here.
             unsafe { free_if_last(g, g.as_ref().life.release()) }
         }
@@ -125,6 +134,6 @@ impl Drop for Store {
 pub(super) unsafe fn free_if_last(g: GRef, remaining: u64) {
     if remaining == 0 {
         // SAFETY: nobody has a reference, so this is the only pointer.
-        drop(unsafe { Box::from_raw(g.as_ptr()) });
+        unsafe { slab::free(g) };
     }
 }

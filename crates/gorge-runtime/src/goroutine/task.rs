@@ -31,6 +31,7 @@ struct Vtable {
 }
 
 /// A goroutine's closure or result. Which one it is, its G knows.
+#[repr(C)]
 pub(crate) struct Task {
     vtable: Option<&'static Vtable>,
     room: Room,

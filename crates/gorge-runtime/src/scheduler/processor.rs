@@ -357,7 +357,7 @@ impl Processor {
             first
         });
         // SAFETY: a free G is the taker's.
-        unsafe { g.as_ref() }.label.id.store(id, Ordering::Relaxed);
+        unsafe { g.as_ref() }.id.store(id, Ordering::Relaxed);
         bump(&self.spawned);
         g
     }

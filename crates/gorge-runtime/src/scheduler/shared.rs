@@ -149,7 +149,6 @@ impl Shared {
         let g = self.store.take_one(&self.this);
         // SAFETY: a free G is the taker's.
         unsafe { g.as_ref() }
-            .label
             .id
             .store(self.reserve_ids(1), Ordering::Relaxed);
         self.spawned_outside.fetch_add(1, Ordering::Release);

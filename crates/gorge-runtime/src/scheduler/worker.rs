@@ -174,7 +174,7 @@ impl Machine {
         let (queued, start) = (|| processor.pop(), || processor.starts().pop());
         match self.turns.next_queue() {
             0 => homed().or_else(queued).or_else(start),
-            1 => queued().or_else(start).or_else(homed),
+            1 => queued().or_else(homed).or_else(start),
             _ => start().or_else(homed).or_else(queued),
         }
     }

@@ -106,7 +106,7 @@ impl Setting {
     }
 
     /// The main goroutine's.
-    fn spec(&self) -> Spec {
+    fn spec(&self) -> Spec<'_> {
         Spec {
             site: self.site,
             ..Spec::plain()
