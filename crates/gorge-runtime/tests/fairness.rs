@@ -293,3 +293,44 @@ fn the_last_of_many_that_never_wait_has_its_turn_after_about_a_slice_of_each() {
         busy.into_iter().for_each(|it| it.join().expect("it ended"));
     });
 }
+
+#[test]
+fn those_that_are_woken_come_before_most_of_those_that_are_new() {
+    const MANY: usize = 200;
+    in_each_placement(1, |runtime| {
+        let [begun, ended] = [0; 2].map(|zero| Arc::new(AtomicUsize::new(zero)));
+        let (early, places): (usize, Vec<usize>) = runtime.run(|| {
+            let woken: Vec<_> = (0..MANY)
+                .map(|_| {
+                    let (begun, ended) = (Arc::clone(&begun), Arc::clone(&ended));
+                    go(move || {
+                        begun.fetch_add(1, Ordering::Relaxed);
+                        goroutine::park();
+                        ended.fetch_add(1, Ordering::Relaxed)
+                    })
+                })
+                .collect();
+            wait_for(|| begun.load(Ordering::Relaxed) == MANY);
+            let new: Vec<_> = (0..MANY)
+                .map(|_| {
+                    let ended = Arc::clone(&ended);
+                    go(move || ended.fetch_add(1, Ordering::Relaxed))
+                })
+                .collect();
+            woken.iter().for_each(|it| it.goroutine().unpark());
+            // If it was interrupted meanwhile, some have been.
+            let early = ended.load(Ordering::Relaxed);
+            for it in new {
+                it.join().expect("it ended");
+            }
+            let place = |it: JoinHandle<usize>| it.join().expect("it ended");
+            (early, woken.into_iter().map(place).collect())
+        });
+        // They have two turns of three, so the last one comes after half as many new ones.
+        let last = places.into_iter().max().expect("there are some");
+        assert!(
+            last < early + 2 * MANY * 7 / 8,
+            "the last one was number {last} after {early}"
+        );
+    });
+}
