@@ -103,6 +103,8 @@ pub(super) unsafe fn wait(
         "a select waits for {MOST} operations at most"
     );
     let (wait, is_due_first) = describe(cases, traits, deadline);
+    // A variable of its own for the closure below: what that borrows lies in memory.
+    let until = wait.deadline;
     let watches = room.is_none();
     let mut nodes = Nodes::for_cases(cases);
     // From here on the nodes are reached through this pointer only.
@@ -114,7 +116,7 @@ pub(super) unsafe fn wait(
         let mut party = Party {
             waiter,
             place: room,
-            until: wait.deadline,
+            until,
             told: &mut told.borrow_mut(),
         };
         for (number, case) in cases.iter().enumerate() {
@@ -150,11 +152,9 @@ pub(super) unsafe fn wait(
     match waited {
         Ok(Outcome::Woken(number)) => {
             let number = usize::from(number);
-            // SAFETY: no node is linked, so nobody else reaches it, and it was written when
-            // it was to be linked.
-            let message = unsafe { nodes.add(number).as_ref() }.message();
-            // SAFETY: the room is the caller's, and no counterpart knows it any more.
-            unsafe { won(&cases[number], number, message, room) }
+            // SAFETY: no node is linked, so nobody else reaches it, and it was written when it
+            // was to be linked. The room is the caller's, and no counterpart knows it any more.
+            unsafe { won(&cases[number], number, nodes.add(number), room) }
         }
         Ok(Outcome::Closed) => Woken::Look(None),
         Ok(Outcome::TimedOut) if is_due_first => Woken::Look(None),
@@ -187,17 +187,19 @@ fn describe(cases: &[Case<'_>], traits: Traits, deadline: Option<Instant>) -> (W
 ///
 /// # Safety
 ///
-/// As for [`wait`]; nobody else knows the room.
+/// As for [`wait`]; nobody else knows the room. The node is the case's, and not linked.
 #[inline]
 unsafe fn won(
     case: &Case<'_>,
     number: usize,
-    message: Message,
+    node: NonNull<Node>,
     room: Option<NonNull<()>>,
 ) -> Woken {
     let Some(room) = room else {
         return Woken::Look(Some(number));
     };
+    // SAFETY: the caller's contract.
+    let message = unsafe { node.as_ref() }.message();
     let won = match (message, case.sends()) {
         (Message::Done, false) => Won::Value,
         (Message::Room, true) => Won::Room,
