@@ -191,14 +191,19 @@ impl Processor {
     #[inline]
     pub(crate) fn is_watched(&self) -> bool {
         let patience = self.next.patience.load(Ordering::Relaxed);
-        patience != 0 && self.waiting() <= patience
+        // The owner's count: a thief's is behind a fence.
+        patience != 0 && self.with_queue(Worker::len) + self.starts_waiting() <= patience
     }
 
     /// How many are in the run queue and the starts, but for one that is next.
-    #[inline]
     pub(crate) fn waiting(&self) -> usize {
+        self.stealer.len() + self.starts_waiting()
+    }
+
+    #[inline]
+    fn starts_waiting(&self) -> usize {
         let next = usize::from(self.starts_next());
-        self.stealer.len() + self.starts.len().saturating_sub(next)
+        self.starts.len().saturating_sub(next)
     }
 
     /// An idle machine looks here from now on, and lets so many wait. False if another
@@ -251,6 +256,7 @@ impl Processor {
     }
 
     /// Owner: the queue that stolen goroutines go to.
+    #[inline]
     pub(crate) fn with_queue<R>(&self, f: impl FnOnce(&Worker<Queued>) -> R) -> R {
         // SAFETY: called by the owner; `f` does not come back here.
         f(&unsafe { self.owned() }.queue)
