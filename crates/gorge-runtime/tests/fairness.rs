@@ -12,7 +12,9 @@ mod common;
 
 use common::{in_each_placement, wait_for};
 use gorge_runtime::netpoll::Pollable;
-use gorge_runtime::{JoinHandle, Runtime, blocking, checkpoint, go, goroutine, scope, time};
+use gorge_runtime::{
+    JoinHandle, Runtime, blocking, checkpoint, go, goroutine, scope, time, yield_now,
+};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
@@ -332,5 +334,27 @@ fn those_that_are_woken_come_before_most_of_those_that_are_new() {
             last < early + 2 * MANY * 7 / 8,
             "the last one was number {last} after {early}"
         );
+    });
+}
+
+#[test]
+fn whoever_starts_others_and_yields_does_not_outrun_them() {
+    const STARTS: usize = 8;
+    in_each_placement(1, |runtime| {
+        let alive = Arc::new(AtomicUsize::new(0));
+        let most = runtime.run(|| {
+            let rounds = (0..1000).map(|_| {
+                for _ in 0..STARTS {
+                    alive.fetch_add(1, Ordering::Relaxed);
+                    let alive = Arc::clone(&alive);
+                    drop(go(move || alive.fetch_sub(1, Ordering::Relaxed)));
+                }
+                yield_now();
+                alive.load(Ordering::Relaxed)
+            });
+            rounds.max()
+        });
+        // Now and then it comes before them, lest it be kept waiting by ever newer ones.
+        assert!(most <= Some(4 * STARTS), "{most:?} were left");
     });
 }

@@ -1,11 +1,11 @@
-//! All Gs of a runtime: owner of their memory, and the list that a dump reads.
+//! All Gs of a runtime: where a dump finds them, and free ones for new goroutines.
 //!
-//! A G is allocated when no free one is at hand and stays allocated until the
-//! runtime is gone, so that a late look at one (a timer, a dump) finds a G.
-//! Handles may outlive the runtime: a G that somebody still refers to is
-//! freed by its last handle.
+//! A G is made when no free one is at hand and stays until the runtime is gone, so
+//! that a late look at one (a timer, a dump) finds a G. Handles may outlive the
+//! runtime: a G that somebody still refers to is dropped by its last handle, and its
+//! memory goes with its [slab](super::slab).
 
-use super::slab::{self, Maker};
+use super::slab::{self, Share, Slabs};
 use super::{G, GRef};
 use crate::scheduler::Shared;
 use parking_lot::Mutex;
@@ -18,15 +18,8 @@ const BATCH: usize = 32;
 /// See the module's description.
 #[derive(Default)]
 pub(crate) struct Store {
-    all: Mutex<All>,
+    all: Mutex<Slabs>,
     free: Mutex<Vec<GRef>>,
-}
-
-/// All Gs that were ever allocated.
-#[derive(Default)]
-struct All {
-    maker: Maker,
-    gs: Vec<GRef>,
 }
 
 // SAFETY: Gs are `Sync`, and the lists are locked.
@@ -54,10 +47,16 @@ impl Store {
     }
 
     fn allocate(&self, runtime: &Weak<Shared>) -> GRef {
-        let mut all = self.all.lock();
-        let g = all.maker.make(runtime.clone());
-        all.gs.push(g);
-        g
+        loop {
+            let places = match self.all.lock().make(runtime) {
+                Ok(g) => return g,
+                Err(places) => places,
+            };
+            // Without the lock: a large page takes a while to come.
+            let slab = Share::allocate(places);
+            let unneeded = self.all.lock().offer(slab);
+            drop(unneeded);
+        }
     }
 
     /// Keeps a G that has only the store's reference left.
@@ -72,7 +71,7 @@ impl Store {
 
     /// How many Gs were ever allocated.
     pub(crate) fn len(&self) -> usize {
-        self.all.lock().gs.len()
+        self.all.lock().len()
     }
 
     /// Calls `f` with at most `count` Gs from `position` on. Returns where to
@@ -85,8 +84,8 @@ impl Store {
     ) -> Option<usize> {
         let (some, end) = {
             let all = self.all.lock();
-            let end = all.gs.len().min(position + count);
-            (all.gs[position.min(end)..end].to_vec(), all.gs.len())
+            let some: Vec<GRef> = all.from(position).take(count).collect();
+            (some, all.len())
         };
         // SAFETY: the store keeps all its Gs allocated.
         some.iter().map(|g| unsafe { g.as_ref() }).for_each(f);
@@ -110,7 +109,7 @@ impl Store {
 
     /// Calls `f` with every G that was ever allocated.
     pub(crate) fn for_each(&self, mut f: impl FnMut(&G)) {
-        for g in self.all.lock().gs.iter() {
+        for g in self.all.lock().from(0) {
             // SAFETY: the store keeps all its Gs allocated.
             f(unsafe { g.as_ref() });
         }
@@ -119,7 +118,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        for g in self.all.get_mut().gs.drain(..) {
+        for g in self.all.get_mut().from(0) {
             // SAFETY: the store's reference kept the G until here.
             unsafe { free_if_last(g, g.as_ref().life.release()) }
         }

@@ -165,7 +165,7 @@ impl Machine {
             GIVE_WAY => self.queue_spent(g),
             CHILD_FIRST => self.keep_continuation(g),
             MOVE => self.shared().ready(g),
-            _ => self.queue_last(g),
+            _ => self.queue_yielded(g),
         }
     }
 

@@ -112,8 +112,20 @@ impl Machine {
         }
     }
 
+    /// Queues a goroutine that lets all others run, also those that have not started: taking
+    /// turns with them as a whole it would start more than come to run.
+    #[inline]
+    pub(super) fn queue_yielded(&self, g: GRef) {
+        match self.processor().starts().is_empty() {
+            true => self.queue_last(g),
+            false => self.queue_spent(g),
+        }
+    }
+
     /// Queues a goroutine that had its time slice: behind all that have not, so
     /// that of many that compute those that started early do not get more.
+    #[cold]
+    #[inline(never)]
     pub(super) fn queue_spent(&self, g: GRef) {
         // SAFETY: as in `queue_last`.
         match unsafe { g.as_ref() }.home() {
