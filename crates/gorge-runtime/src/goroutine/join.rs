@@ -371,7 +371,7 @@ impl<T> Drop for JoinHandle<T> {
 ///
 /// # Safety
 ///
-/// As for [`JoinHandle::new`].
+/// As for [`JoinHandle::new`], of a handle that was at this stage.
 #[cold]
 #[inline(never)]
 unsafe fn drop_slowly<T>(g: GRef, stage: Stage) {

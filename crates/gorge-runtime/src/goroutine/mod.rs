@@ -3,11 +3,12 @@
 //! A G is allocated once and lives many lives. It owns no stack until its
 //! first run. Who may touch what:
 //!
-//! * `cell`, `timer`, `life`, `home`, `on_machine`, `id`, `origin`: atomics, anybody.
+//! * `cell`, `timer`, `life`, `home`, `on_machine`, `next`, `id`, `origin`: atomics, anybody.
 //! * `run` (fiber, stack, task): only the machine that has taken
 //!   the G from a queue, or the goroutine's own code on its stack. Queues pass
 //!   the ownership on, with the ordering that a queue gives.
-//! * `join`: under its lock; see `joiner` for what is not.
+//! * `join` and the name: under the lock of the former; see `joiner` for what is not.
+//! * `runtime` and `slab`: never change.
 
 mod builder;
 mod extras;
@@ -71,8 +72,8 @@ pub(crate) const NO_HOME: u32 = 0;
 
 /// See the module's description.
 ///
-/// A goroutine that is started, runs and ends without a wait touches three cache lines of it:
-/// thousands of them that are started together fill a processor's caches all the same.
+/// A goroutine that is started, runs and ends without a wait or a joiner touches three of its
+/// four cache lines: thousands that are started together are more than the first cache holds.
 #[repr(C, align(64))]
 pub(crate) struct G {
     /// State word; first, because the park seam casts its address to the G's.

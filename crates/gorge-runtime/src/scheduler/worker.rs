@@ -2,8 +2,8 @@
 //!
 //! Each lap: what the machine is asked for, due timers (now and then), every
 //! 61st time the global queue, those who had their time slice and the oldest start, the goroutine
-//! that is next, the newest continuation, the machine's own queue and the
-//! processor's, alternating. When all are empty, the slow path: those who had
+//! that is next, the newest continuation, the machine's own queue, the
+//! processor's and its newest start, alternating. When all are empty, the slow path: those who had
 //! their slice and the global queue in batches, alternating, readiness of
 //! descriptors, other processors' timers and queues (see `search`), and then
 //! rest (see `rest`).
