@@ -52,6 +52,7 @@ thread_local! {
 /// ```
 /// assert!(gorge_runtime::stack::remaining() > 10_000);
 /// ```
+#[inline]
 pub fn remaining() -> usize {
     let extent = extent();
     let left = pointer().saturating_sub(extent.limit);

@@ -271,6 +271,7 @@ impl Context {
     ///     recv(context.done()) -> _ => println!("{}", context.err().unwrap()),
     /// }
     /// ```
+    #[inline]
     pub fn done(&self) -> &Receiver<()> {
         self.node.done()
     }
@@ -283,6 +284,7 @@ impl Context {
 
     /// Why the context is done; `None` while it is not. Once it says a reason,
     /// it always says this one, and [`done`](Context::done) is closed.
+    #[inline]
     pub fn err(&self) -> Option<ContextError> {
         preempt::point_at_without_cancel("look at a context");
         self.node.canceller()?.reason()

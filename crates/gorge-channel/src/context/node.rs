@@ -196,6 +196,7 @@ impl Node {
     }
 
     /// The node that says whether this context is done; none if it never is.
+    #[inline]
     pub(super) fn canceller(&self) -> Option<&Node> {
         // SAFETY: it is this node, or one that this one keeps by way of its parents.
         self.canceller.map(|node| unsafe { node.as_ref() })
@@ -253,6 +254,7 @@ impl Node {
     }
 
     /// Of a canceller: why it is done. When this says a reason, the done channel is closed.
+    #[inline]
     pub(super) fn reason(&self) -> Option<ContextError> {
         match self.status.look() {
             Look::Open if self.is_overdue() => Some(self.expire()),
@@ -291,6 +293,7 @@ impl Node {
     }
 
     /// What says that this context is done: made when somebody asks for it.
+    #[inline]
     pub(super) fn done(&self) -> &Receiver<()> {
         let node = self.canceller().unwrap_or(self);
         if !node.status.has_done() {

@@ -83,6 +83,7 @@ impl Status {
         self.0.fetch_or(SETTLED, Ordering::Release);
     }
 
+    #[inline]
     pub(super) fn look(&self) -> Look {
         // Acquire: pairs with `announce` and `settle`.
         let status = self.0.load(Ordering::Acquire);
@@ -105,6 +106,7 @@ impl Status {
     }
 
     /// Whether the done channel has been made.
+    #[inline]
     pub(super) fn has_done(&self) -> bool {
         // Acquire: pairs with `made_done`: the channel is there.
         self.0.load(Ordering::Acquire) & HAS_DONE != 0

@@ -110,19 +110,12 @@ impl<T> JoinHandle<T> {
     ///
     /// Delivers a cancel of the *calling* goroutine; the joined one goes on,
     /// detached.
-    pub fn join(mut self) -> Result<T, JoinError> {
-        self.expect_result("join");
-        preempt::point_at("join");
-        drop(self.withdraw());
-        if !self.wait(CancelMode::Deliver) {
-            drop(self);
-            cancel::deliver();
-        }
-        let result = self.take();
-        let mut this = ManuallyDrop::new(self);
-        // SAFETY: nothing is left to drop but this, which is dropped once. There is no waker.
-        unsafe { ManuallyDrop::drop(&mut this.goroutine) };
-        result
+    #[inline]
+    pub fn join(self) -> Result<T, JoinError> {
+        let this = ManuallyDrop::new(self);
+        // By parts, so that a handle that is joined at once is never in memory.
+        // SAFETY: this is a move: the handle is not used, nor dropped, after it.
+        unsafe { join_by_parts(this.reference(), this.stage) }
     }
 
     /// Whether the goroutine has ended, so that [`join`](JoinHandle::join)
@@ -337,6 +330,29 @@ impl<T> JoinHandle<T> {
             joiner
         }
     }
+}
+
+/// Joins with the handle of a goroutine, which was at this stage.
+///
+/// # Safety
+///
+/// As for [`JoinHandle::new`].
+unsafe fn join_by_parts<T>(g: GRef, stage: Stage) -> Result<T, JoinError> {
+    // SAFETY: the caller's contract.
+    let mut handle = unsafe { JoinHandle::<T>::new(g) };
+    handle.stage = stage;
+    handle.expect_result("join");
+    preempt::point_at("join");
+    drop(handle.withdraw());
+    if !handle.wait(CancelMode::Deliver) {
+        drop(handle);
+        cancel::deliver();
+    }
+    let result = handle.take();
+    let mut handle = ManuallyDrop::new(handle);
+    // SAFETY: nothing is left to drop but this, which is dropped once. There is no waker.
+    unsafe { ManuallyDrop::drop(&mut handle.goroutine) };
+    result
 }
 
 impl<T> Future for JoinHandle<T> {
