@@ -229,6 +229,7 @@ impl Node {
     }
 
     /// Whether the time is over, also if nobody has noticed.
+    #[inline]
     pub(super) fn is_overdue(&self) -> bool {
         self.deadline().is_some_and(overdue::has_passed)
     }

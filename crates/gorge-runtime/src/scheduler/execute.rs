@@ -287,6 +287,7 @@ impl Machine {
     /// # Safety
     ///
     /// `g` was running here and has finished; `run` is its run part.
+    #[inline]
     unsafe fn finished(&self, g: GRef, run: *mut Run, word: usize) {
         self.set_running(None);
         // SAFETY: the caller's contract: no frame is live on the stack.
@@ -308,6 +309,7 @@ impl Machine {
     }
 
     /// The last act for a goroutine: gives its G up.
+    #[inline]
     fn retire(&self, g: GRef) {
         // SAFETY: the goroutine's own reference keeps the G until it is
         // released.
