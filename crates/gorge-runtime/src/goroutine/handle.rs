@@ -146,6 +146,7 @@ impl Clone for Goroutine {
 }
 
 impl Drop for Goroutine {
+    #[inline]
     fn drop(&mut self) {
         if let Party::Goroutine(g) = self.0 {
             // SAFETY: this handle's reference is given up, once.
@@ -169,6 +170,7 @@ impl fmt::Debug for Goroutine {
 /// # Safety
 ///
 /// The caller owns a reference, and does not use it afterwards.
+#[inline]
 unsafe fn release(g: GRef) {
     // SAFETY: the caller's reference keeps the G until it is released.
     let shared = unsafe { g.as_ref() };

@@ -384,6 +384,7 @@ unsafe fn body(word: usize, _: Suspender) -> usize {
 /// # Safety
 ///
 /// The task of `g` has ended with a result, and the caller runs the goroutine.
+#[inline]
 unsafe fn complete(g: GRef) {
     // SAFETY: the caller's contract.
     let shared_g = unsafe { g.as_ref() };
