@@ -197,16 +197,28 @@ impl<T> Receiver<T> {
 impl<T> Chan<T> {
     /// With what the sending side ended, if it panicked.
     fn panic(&self) -> Option<SharedPanic> {
-        // Relaxed: the lock, under which it was found closed, orders this.
-        let panicked = self.head().panicked.load(Ordering::Relaxed);
+        let panicked = self.has_panicked();
         panicked.then(|| self.lock().panic.clone()).flatten()
     }
 
     /// Unwinds if the channel, which was found closed and empty, ended with a panic. No lock
     /// is held, and the caller waits nowhere.
+    #[inline]
+    pub(crate) fn resume_panic(&self) {
+        if self.has_panicked() {
+            self.unwind();
+        }
+    }
+
+    #[inline]
+    fn has_panicked(&self) -> bool {
+        // Relaxed: the lock, under which it was found closed, orders this.
+        self.head().panicked.load(Ordering::Relaxed)
+    }
+
     #[cold]
     #[inline(never)]
-    pub(crate) fn resume_panic(&self) {
+    fn unwind(&self) {
         // A second panic would end the process, and the first may well have its cause here.
         if !cancel::is_unwinding()
             && let Some(panic) = self.panic()

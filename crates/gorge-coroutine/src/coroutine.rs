@@ -77,12 +77,11 @@ impl<Yield, Return> CoroutineResult<Yield, Return> {
 /// assert_eq!(doubled.resume(0), CoroutineResult::Return("done"));
 /// ```
 pub struct Coroutine<Input, Yield, Return, S: Stack = OwnedStack> {
-    /// There until the state is `Finished`.
+    /// There unless the state is `Finished`.
     fiber: MaybeUninit<Fiber>,
     state: State,
     cell: NonNull<u8>,
     drop_closure: unsafe fn(NonNull<u8>),
-    /// `None` only while being taken apart.
     stack: ManuallyDrop<S>,
     types: PhantomData<fn(Input) -> CoroutineResult<Yield, Return>>,
     /// Neither `Send` nor `Sync`.
@@ -127,6 +126,7 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
     /// # Panics
     ///
     /// If the closure and its result do not fit into a quarter of the stack.
+    #[inline]
     pub fn with_stack<F>(stack: S, f: F) -> Self
     where
         F: FnOnce(&Yielder<Input, Yield>, Input) -> Return + 'static,
@@ -144,28 +144,34 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
     ///
     /// The coroutine ends, by itself or by its drop, before what its types and
     /// closure borrow does: it is not leaked.
+    #[inline]
     pub(crate) unsafe fn with_borrowing<F>(stack: S, f: F) -> Self
     where
         F: FnOnce(&Yielder<Input, Yield>, Input) -> Return,
     {
-        let below = Below::reserve::<Payload<F, Return>>(&stack);
-        let cell = below.top.as_ptr();
-        // SAFETY: `cell` is aligned and lies inside the stack, which this
+        // Nothing here needs the stack's address, for a panic's sake either, so it stays in
+        // registers until it is in its place: a struct that is written by words, and then
+        // copied in larger parts, waits until the words have left the store buffer.
+        let stack = ManuallyDrop::new(stack);
+        let Some(below) = Below::reserve::<Payload<F, Return>>(&*stack) else {
+            refuse_stack::<S, Payload<F, Return>>(ManuallyDrop::into_inner(stack))
+        };
+        // SAFETY: the cell is aligned and lies inside the stack, which this
         // coroutine owns from here on; the fiber gets only what is below it.
-        unsafe {
-            cell.cast::<Payload<F, Return>>().write(Payload {
+        let fiber = unsafe {
+            below.top.cast::<Payload<F, Return>>().write(Payload {
                 closure: ManuallyDrop::new(f),
             });
-            let fiber = Fiber::new(&below, run::<F, Input, Yield, Return>);
-            Coroutine {
-                fiber: MaybeUninit::new(fiber),
-                state: State::Created,
-                cell: below.top,
-                drop_closure: drop_closure::<F, Return>,
-                stack: ManuallyDrop::new(stack),
-                types: PhantomData,
-                thread: PhantomData,
-            }
+            Fiber::new(&below, run::<F, Input, Yield, Return>)
+        };
+        Coroutine {
+            fiber: MaybeUninit::new(fiber),
+            state: State::Created,
+            cell: below.top,
+            drop_closure: drop_closure::<F, Return>,
+            stack,
+            types: PhantomData,
+            thread: PhantomData,
         }
     }
 
@@ -388,38 +394,59 @@ union Payload<F, Return> {
 }
 
 /// The part of a stack that lies below the cell.
-struct Below<'a, S> {
-    stack: &'a S,
+struct Below {
     top: NonNull<u8>,
+    limit: NonNull<u8>,
 }
 
-impl<'a, S: Stack> Below<'a, S> {
-    /// Sets room for one `T` aside at the top of `stack`.
-    fn reserve<T>(stack: &'a S) -> Self {
-        let top = stack.top().as_ptr();
-        let size = top as usize - stack.limit().as_ptr() as usize;
-        let align = align_of::<T>().max(16);
-        let taken = size_of::<T>().saturating_add(align);
-        assert!(
-            taken <= size / 4,
-            "a coroutine's closure and result take {taken} bytes, more than a quarter of its \
-             stack of {size} bytes: box them, or use a larger stack"
-        );
-        let address = (top as usize - size_of::<T>()) & !(align - 1);
+impl Below {
+    /// Sets room for one `T` aside at the top of `stack`; `None` if it has too little.
+    #[inline]
+    fn reserve<T>(stack: &impl Stack) -> Option<Below> {
+        let (top, limit) = (stack.top().as_ptr(), stack.limit());
+        let size = top as usize - limit.as_ptr() as usize;
+        if room_of::<T>() > size / 4 {
+            return None;
+        }
+        let address = (top as usize - size_of::<T>()) & !(align_of::<T>().max(16) - 1);
         // SAFETY: at most a quarter of the stack below its top.
         let top = unsafe { NonNull::new_unchecked(top.sub(top as usize - address)) };
-        Below { stack, top }
+        Some(Below { top, limit })
     }
 }
 
 // SAFETY: a part of a stack, with the same guard below it.
-unsafe impl<S: Stack> Stack for Below<'_, S> {
+unsafe impl Stack for Below {
+    #[inline]
     fn top(&self) -> NonNull<u8> {
         self.top
     }
+
+    #[inline]
     fn limit(&self) -> NonNull<u8> {
-        self.stack.limit()
+        self.limit
     }
+}
+
+/// Bytes that a cell for `T` takes, at most.
+const fn room_of<T>() -> usize {
+    let align = if align_of::<T>() > 16 {
+        align_of::<T>()
+    } else {
+        16
+    };
+    size_of::<T>().saturating_add(align)
+}
+
+#[cold]
+#[inline(never)]
+fn refuse_stack<S: Stack, T>(stack: S) -> ! {
+    let size = stack.top().as_ptr() as usize - stack.limit().as_ptr() as usize;
+    panic!(
+        "a coroutine's closure and result take {} bytes, more than a quarter of its \
+         stack of {size} bytes: box them, or use a larger stack",
+        room_of::<T>()
+    )
 }
 
 /// # Safety

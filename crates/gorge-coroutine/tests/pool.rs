@@ -1,7 +1,7 @@
 //! A pool of stacks: reuse, guards, and what stays in memory.
 
 use gorge_coroutine::stack::{high_water, release_below};
-use gorge_coroutine::{Coroutine, PooledStack, Stack, StackPool};
+use gorge_coroutine::{Coroutine, LocalStackPool, PooledStack, Stack, StackPool};
 
 const RESERVE: usize = 256 * 1024;
 
@@ -26,6 +26,27 @@ fn the_stack_returned_last_is_taken_first() {
     drop(second);
     drop(first);
     assert_eq!(pool.take().expect("pooled").top(), top);
+}
+
+#[test]
+fn a_threads_pool_reuses_what_is_returned_and_gives_all_back_when_it_goes() {
+    let pool = pool();
+    let local = LocalStackPool::new(pool.clone());
+    let stacks: Vec<_> = (0..100).map(|_| local.take().unwrap()).collect();
+    let last = stacks[99].limit();
+    assert_eq!(pool.statistics().live, 100);
+    drop(stacks);
+    assert!(
+        (1..100).contains(&pool.statistics().live),
+        "it keeps some, for later"
+    );
+
+    let again = local.take().unwrap();
+    assert_eq!(again.limit(), last);
+    drop(local);
+    assert_ne!(pool.statistics().live, 0, "a stack in use keeps its pool");
+    drop(again);
+    assert_eq!(pool.statistics().live, 0);
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
+    #[inline]
     pub(crate) fn of(stack: &PooledStack) -> Extent {
         Extent {
             limit: stack.limit().as_ptr() as usize,
@@ -175,19 +176,24 @@ fn on_thread_segment<R>(bytes: usize, f: impl FnOnce() -> R) -> Result<R, StackE
 
 /// The extent that the caller runs on. Reads memory of this thread only, so
 /// that a signal handler may ask, once somebody else has.
+#[inline]
 pub(crate) fn extent() -> Extent {
     match current::stack_owner() {
         // SAFETY: the goroutine that runs on this thread is alive, and its run
         // part changes by its own code only.
         Some(g) => unsafe { goroutine_extent(g.as_ref().run.get()) },
-        None => {
-            let known = EXTENT.get();
-            if known.limit != 0 {
-                known
-            } else {
-                find_thread_extent()
-            }
-        }
+        None => thread_extent(),
+    }
+}
+
+/// Not inlined, so that a goroutine's code has no address of a thread-local variable.
+#[inline(never)]
+fn thread_extent() -> Extent {
+    let known = EXTENT.get();
+    if known.limit != 0 {
+        known
+    } else {
+        find_thread_extent()
     }
 }
 
@@ -195,6 +201,7 @@ pub(crate) fn extent() -> Extent {
 ///
 /// `run` is the run part of a goroutine, whose own code calls this, or is
 /// interrupted by a signal.
+#[inline]
 unsafe fn goroutine_extent(run: *const Run) -> Extent {
     // SAFETY: the caller's contract.
     let (extras, stack) = unsafe { (&(*run).extras, &(*run).stack) };

@@ -211,11 +211,13 @@ impl Node {
     }
 
     /// The node whose deadline this one has to keep.
+    #[inline]
     pub(super) fn timed(&self) -> Option<&Node> {
         // SAFETY: as in `canceller`.
         self.timed.map(|node| unsafe { node.as_ref() })
     }
 
+    #[inline]
     pub(super) fn own_deadline(&self) -> Option<&Deadline> {
         match &self.kind {
             Kind::Deadline(deadline) => Some(deadline),
@@ -223,6 +225,7 @@ impl Node {
         }
     }
 
+    #[inline]
     pub(super) fn deadline(&self) -> Option<Instant> {
         let deadline = self.timed()?.own_deadline();
         deadline.map(|deadline| deadline.at)

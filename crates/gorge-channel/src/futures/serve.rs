@@ -67,7 +67,17 @@ impl<T> Locked<'_, T> {
     }
 
     /// The first value that was handed to a future and not yet returned by it. Unlocks.
-    pub(crate) fn take_served(mut self) -> Option<T> {
+    #[inline]
+    pub(crate) fn take_served(self) -> Option<T> {
+        if self.served_len == 0 {
+            return None;
+        }
+        self.take_first_served()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_first_served(mut self) -> Option<T> {
         // SAFETY: this is the list, and the lock is held.
         let (value, party) = unsafe { take_first::<T>(&mut self.served) }?;
         self.served_len -= 1;

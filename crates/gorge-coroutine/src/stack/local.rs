@@ -1,7 +1,8 @@
 //! A thread's own cache in front of a pool: taking and giving back costs no
 //! atomic operation.
 
-use super::{PooledStack, Stack, StackError, StackPool};
+use super::pool::Lease;
+use super::{Stack, StackError, StackPool};
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -31,22 +32,24 @@ pub struct LocalStackPool {
 
 struct Cache {
     pool: StackPool,
-    idle: RefCell<Vec<PooledStack>>,
+    /// The pool's: bytes per stack.
+    reserve: usize,
+    idle: RefCell<Vec<Lease>>,
     /// The last one given back, which is usually the next one taken.
-    hottest: Cell<Option<PooledStack>>,
+    hottest: Cell<Option<Lease>>,
 }
 
 impl LocalStackPool {
     /// A cache for stacks of `pool`.
     pub fn new(pool: StackPool) -> LocalStackPool {
-        let idle = RefCell::new(Vec::with_capacity(IDLE_MAX));
-        let hottest = Cell::new(None);
+        let cache = Cache {
+            reserve: pool.reserve(),
+            idle: RefCell::new(Vec::with_capacity(IDLE_MAX)),
+            hottest: Cell::new(None),
+            pool,
+        };
         LocalStackPool {
-            cache: Rc::new(Cache {
-                pool,
-                idle,
-                hottest,
-            }),
+            cache: Rc::new(cache),
         }
     }
 
@@ -57,12 +60,12 @@ impl LocalStackPool {
     /// As for [`StackPool::take`].
     #[inline]
     pub fn take(&self) -> Result<LocalStack, StackError> {
-        let stack = match self.cache.hottest.take() {
-            Some(stack) => stack,
+        let lease = match self.cache.hottest.take() {
+            Some(lease) => lease,
             None => self.cache.take_colder()?,
         };
         Ok(LocalStack {
-            stack: ManuallyDrop::new(stack),
+            lease: ManuallyDrop::new(lease),
             cache: Rc::clone(&self.cache),
         })
     }
@@ -70,30 +73,41 @@ impl LocalStackPool {
 
 impl Cache {
     #[cold]
-    fn take_colder(&self) -> Result<PooledStack, StackError> {
+    fn take_colder(&self) -> Result<Lease, StackError> {
         let idle = self.idle.borrow_mut().pop();
-        idle.map_or_else(|| self.pool.take(), Ok)
+        idle.map_or_else(|| self.pool.lease(), Ok)
     }
 
     #[inline]
-    fn give_back(&self, stack: PooledStack) {
-        if let Some(colder) = self.hottest.replace(Some(stack)) {
+    fn give_back(&self, lease: Lease) {
+        if let Some(colder) = self.hottest.replace(Some(lease)) {
             self.give_colder_back(colder);
         }
     }
 
     #[cold]
-    fn give_colder_back(&self, stack: PooledStack) {
+    fn give_colder_back(&self, lease: Lease) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < IDLE_MAX {
-            idle.push(stack);
+            idle.push(lease);
+        } else {
+            drop(idle);
+            self.pool.end(lease);
         }
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        let idle = self.idle.get_mut().drain(..);
+        idle.chain(self.hottest.take())
+            .for_each(|lease| self.pool.end(lease));
     }
 }
 
 /// A stack of a [`LocalStackPool`]; goes back to it on drop.
 pub struct LocalStack {
-    stack: ManuallyDrop<PooledStack>,
+    lease: ManuallyDrop<Lease>,
     cache: Rc<Cache>,
 }
 
@@ -101,21 +115,22 @@ impl Drop for LocalStack {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: taken once, as the last use.
-        let stack = unsafe { ManuallyDrop::take(&mut self.stack) };
-        self.cache.give_back(stack);
+        let lease = unsafe { ManuallyDrop::take(&mut self.lease) };
+        self.cache.give_back(lease);
     }
 }
 
-// SAFETY: passes on what the pooled stack promises; if this value is leaked, so
-// is that one.
+// SAFETY: the slot belongs to this value alone, and its slab stays mapped while the pool is
+// referenced, which the cache does; if this value is leaked, so is a reference to the cache.
+// The page below `limit` is a guard.
 unsafe impl Stack for LocalStack {
     #[inline]
     fn top(&self) -> NonNull<u8> {
-        self.stack.top()
+        self.lease.slot().top(self.cache.reserve)
     }
 
     #[inline]
     fn limit(&self) -> NonNull<u8> {
-        self.stack.limit()
+        self.lease.slot().limit
     }
 }

@@ -38,6 +38,7 @@ impl OwnedStack {
     }
 
     /// Bytes of address space, the guard page included.
+    #[inline]
     pub fn reserve(&self) -> usize {
         self.mapping.bytes()
     }
@@ -46,11 +47,13 @@ impl OwnedStack {
 // SAFETY: the mapping is private to this value and stays mapped until its drop;
 // its lowest page is a guard.
 unsafe impl Stack for OwnedStack {
+    #[inline]
     fn top(&self) -> NonNull<u8> {
         // SAFETY: one past the end of the mapping.
         unsafe { self.mapping.start().add(self.mapping.bytes()) }
     }
 
+    #[inline]
     fn limit(&self) -> NonNull<u8> {
         // SAFETY: a mapping holds more than one page.
         unsafe { self.mapping.start().add(page_size()) }

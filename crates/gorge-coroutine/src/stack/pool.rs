@@ -25,6 +25,7 @@ use super::slab::{Slabs, Slot};
 use super::{Stack, StackError, rounded_reserve};
 use crate::valgrind::Registration;
 use parking_lot::Mutex;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -124,12 +125,24 @@ impl StackPool {
     ///
     /// If there is none to reuse and the system refuses to map more.
     pub fn take(&self) -> Result<PooledStack, StackError> {
-        let slot = self.shared.slots.lock().take()?;
         Ok(PooledStack {
-            _registration: Registration::new(slot.limit, slot.top(self.shared.reserve)),
-            slot,
+            lease: ManuallyDrop::new(self.lease()?),
             pool: Arc::clone(&self.shared),
         })
+    }
+
+    /// Takes a stack, for somebody who keeps the pool and [ends](StackPool::end) the lease.
+    pub(super) fn lease(&self) -> Result<Lease, StackError> {
+        let slot = self.shared.slots.lock().take()?;
+        Ok(Lease {
+            _registration: Registration::new(slot.limit, slot.top(self.shared.reserve)),
+            slot,
+        })
+    }
+
+    /// Takes a stack of this pool back.
+    pub(super) fn end(&self, lease: Lease) {
+        self.shared.end(lease);
     }
 
     /// Gives the deep pages of all idle stacks back to the system.
@@ -200,6 +213,12 @@ impl Slots {
 }
 
 impl Shared {
+    fn end(&self, lease: Lease) {
+        // The lease is over first: the slot may be another thread's at once.
+        let slot = lease.into_slot();
+        self.give_back(slot);
+    }
+
     fn give_back(&self, slot: Slot) {
         let mut slots = self.slots.lock();
         slots.dirty.push(slot);
@@ -270,15 +289,32 @@ unsafe fn discard(slots: &[Slot], reserve: usize, keep: usize) {
     let _ = unsafe { advise(&ranges, libc::MADV_DONTNEED) };
 }
 
-/// A stack of a [`StackPool`]; goes back to it on drop.
-pub struct PooledStack {
+/// A slot that is in use. Whoever drops it elsewhere than in [`Shared::end`] leaks the slot.
+pub(super) struct Lease {
     _registration: Registration,
     slot: Slot,
+}
+
+impl Lease {
+    #[inline]
+    pub(super) fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    fn into_slot(self) -> Slot {
+        self.slot
+    }
+}
+
+/// A stack of a [`StackPool`]; goes back to it on drop.
+pub struct PooledStack {
+    lease: ManuallyDrop<Lease>,
     pool: Arc<Shared>,
 }
 
 impl PooledStack {
     /// Bytes of address space, the guard page included.
+    #[inline]
     pub fn reserve(&self) -> usize {
         self.pool.reserve
     }
@@ -286,7 +322,9 @@ impl PooledStack {
 
 impl Drop for PooledStack {
     fn drop(&mut self) {
-        self.pool.give_back(self.slot);
+        // SAFETY: taken once, as the last use.
+        let lease = unsafe { ManuallyDrop::take(&mut self.lease) };
+        self.pool.end(lease);
     }
 }
 
@@ -295,11 +333,11 @@ impl Drop for PooledStack {
 unsafe impl Stack for PooledStack {
     #[inline]
     fn top(&self) -> NonNull<u8> {
-        self.slot.top(self.pool.reserve)
+        self.lease.slot.top(self.pool.reserve)
     }
 
     #[inline]
     fn limit(&self) -> NonNull<u8> {
-        self.slot.limit
+        self.lease.slot.limit
     }
 }

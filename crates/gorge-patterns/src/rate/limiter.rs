@@ -109,6 +109,10 @@ impl Limiter {
     #[inline]
     pub fn allow_n(&self, n: usize) -> bool {
         preempt::point_at_without_cancel("ask a rate limiter");
+        self.shared.is_open() || self.count(n)
+    }
+
+    fn count(&self, n: usize) -> bool {
         match self.shared.take_now(n) {
             Some(is_taken) => is_taken,
             None => self

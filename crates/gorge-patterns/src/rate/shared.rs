@@ -81,6 +81,13 @@ impl Shared {
         shared
     }
 
+    /// Whether there is no limit; false also where it takes the lock to know.
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        // Acquire: as in `take_now`.
+        self.word.load(Ordering::Acquire) & (LOCKED | OPEN) == OPEN
+    }
+
     /// Takes `n` if they are there, without the lock; `None` if it takes that to know.
     #[inline]
     pub(super) fn take_now(&self, n: usize) -> Option<bool> {

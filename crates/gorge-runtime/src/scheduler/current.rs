@@ -43,6 +43,7 @@ pub(crate) fn goroutine() -> Option<GRef> {
 
 /// The goroutine on whose stack this thread is, also while it runs a closure as
 /// a plain thread would.
+#[inline]
 pub(crate) fn stack_owner() -> Option<GRef> {
     machine().and_then(Machine::on_stack_of)
 }

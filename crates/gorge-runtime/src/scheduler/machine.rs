@@ -214,6 +214,7 @@ impl Machine {
     }
 
     /// The goroutine on whose stack this thread is.
+    #[inline]
     pub(crate) fn on_stack_of(&self) -> Option<GRef> {
         self.running.get().or(self.covered.get())
     }
