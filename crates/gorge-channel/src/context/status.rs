@@ -88,15 +88,16 @@ impl Status {
         // Acquire: pairs with `announce` and `settle`.
         let status = self.0.load(Ordering::Acquire);
         let reason = match status & STATE {
-            OPEN => return Look::Open,
-            DOOMED => return Look::Doomed,
-            CANCELED => ContextError::Canceled,
-            _ => ContextError::DeadlineExceeded,
+            CANCELED => Some(ContextError::Canceled),
+            DEADLINE_EXCEEDED => Some(ContextError::DeadlineExceeded),
+            _ => None,
         };
-        if status & SETTLED != 0 {
-            Look::Settled(reason)
-        } else {
-            Look::Announced(reason)
+        match reason {
+            // First, since then the reason is the answer, without a further look at what it is.
+            _ if status & SETTLED != 0 => reason.map_or(Look::Doomed, Look::Settled),
+            Some(reason) => Look::Announced(reason),
+            None if status & STATE == OPEN => Look::Open,
+            None => Look::Doomed,
         }
     }
 
