@@ -46,12 +46,15 @@ impl Traits {
     pub(crate) const RENDEZVOUS: Traits = Traits(4);
     /// There is room for any number of values.
     pub(crate) const UNBOUNDED: Traits = Traits(8);
+    /// There is room for one value.
+    pub(crate) const SLOT: Traits = Traits(16);
 
     fn of(kind: Kind, capacity: Option<usize>) -> Traits {
         match (kind, capacity) {
             (Kind::Timer, _) => Traits::TIMER,
             (Kind::Senders, Some(0)) => Traits::RENDEZVOUS,
-            (Kind::Senders, Some(1)) | (Kind::Never, _) => Traits::NONE,
+            (Kind::Senders, Some(1)) => Traits::SLOT,
+            (Kind::Never, _) => Traits::NONE,
             (Kind::Senders, None) => Traits::BUFFER.and(Traits::UNBOUNDED),
             (Kind::Senders, Some(_)) => Traits::BUFFER,
         }
@@ -65,6 +68,21 @@ impl Traits {
     #[inline]
     pub(crate) fn and(self, Traits(others): Traits) -> Traits {
         Traits(self.0 | others)
+    }
+
+    /// Whether values can lie in a channel, so that nobody has to be there for them.
+    #[inline]
+    pub(crate) fn has_room(self) -> bool {
+        self.has(Traits::BUFFER.and(Traits::SLOT))
+    }
+
+    /// Looks until `has_come` for some microseconds, and says whether it has: rarely where
+    /// more than one value may come meanwhile, and often where they come one by one.
+    pub(crate) fn linger(self, has_come: impl Fn() -> bool) -> bool {
+        match self.has(Traits::BUFFER) {
+            true => park::linger(has_come),
+            false => park::linger_for_one(has_come),
+        }
     }
 }
 
@@ -98,11 +116,11 @@ impl Head {
         self.traits.has(Traits::UNBOUNDED) || self.may_send.load(Ordering::Relaxed)
     }
 
-    /// Whether to linger makes sense: the channel has a buffer, and it keeps nobody from
+    /// Whether to linger makes sense: there is room for values, and it keeps nobody from
     /// running.
     #[inline]
     pub(super) fn may_linger(&self) -> bool {
-        self.traits.has(Traits::BUFFER) && park::may_linger()
+        self.traits.has_room() && park::may_linger()
     }
 
     /// Looks until `has_come` for some microseconds, before beginning to wait. Whoever
@@ -110,6 +128,6 @@ impl Head {
     #[cold]
     #[inline(never)]
     pub(super) fn linger(&self, has_come: fn(&Head) -> bool) {
-        park::linger(|| has_come(self));
+        self.traits.linger(|| has_come(self));
     }
 }

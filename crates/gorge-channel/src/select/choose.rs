@@ -72,9 +72,10 @@ impl Select<'_> {
             if let Some(choice) = start_one_of_few(cases, room) {
                 return Ok(choice);
             }
-            let Patience::Until(None) = patience else {
+            let may_linger = || self.traits.has_room() && park::may_linger();
+            if !matches!(patience, Patience::Until(None)) || may_linger() {
                 return self.choose_patiently(room, patience, None);
-            };
+            }
             match wait::wait(cases, Some(room), self.traits, None) {
                 Woken::Won(choice) => Ok(choice),
                 Woken::Look(first) => self.choose_patiently(room, patience, first),
@@ -104,9 +105,9 @@ impl Select<'_> {
                 // SAFETY: the caller's contract.
                 return unsafe { self.choose_at_one_moment(room) };
             };
-            if !has_lingered && self.traits.has(Traits::BUFFER) {
+            if !has_lingered && self.traits.has_room() {
                 has_lingered = true;
-                if park::linger(|| cases.iter().any(Case::may_start)) {
+                if self.traits.linger(|| cases.iter().any(Case::may_start)) {
                     continue;
                 }
             }

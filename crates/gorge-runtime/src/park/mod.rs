@@ -45,7 +45,7 @@ pub(crate) use cell::{Owner, ParkCell};
 #[cfg(not(gorge_loom))]
 pub(crate) use goroutine::{claim_cancelled, park_for_token};
 #[cfg(not(gorge_loom))]
-pub use linger::{linger, may_linger};
+pub use linger::{linger, linger_for_one, may_linger};
 pub use reason::WaitReason;
 pub use task::Task;
 
