@@ -23,7 +23,7 @@ use std::time::Duration;
 /// How many times slower a bench may be without link-time optimisation.
 const MOST: f64 = 1.3;
 
-/// How long building all benches and running one profile's may take.
+/// How long building all benches of a profile, or running those of a file, may take.
 const LIMIT: Duration = Duration::from_secs(4 * 3600);
 
 /// The profiles: cargo's name for each, and ours. That of cargo's `bench` is the default without it.
@@ -166,7 +166,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Runs all benches, the two of a pair one after the other; then once more as often again those that are
+    /// Runs all benches, the two of a pair one after the other; then twice as often again those that are
     /// above the limit: a machine that slows down for seconds makes some seem so.
     fn measure_all(&self, files: &[String]) -> Result<Rows, Failure> {
         let mut rows = Rows::new();

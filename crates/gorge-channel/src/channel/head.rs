@@ -70,10 +70,13 @@ impl Traits {
         Traits(self.0 | others)
     }
 
-    /// Whether values can lie in a channel, so that nobody has to be there for them.
+    /// Whether looking for a moment is better than waiting at once: values can lie in a
+    /// channel, and nobody has to be there for them. Beside a channel without room, one place
+    /// is not worth it: who only looks is not met there.
     #[inline]
     pub(crate) fn has_room(self) -> bool {
-        self.has(Traits::BUFFER.and(Traits::SLOT))
+        let has_slot = self.has(Traits::SLOT) && !self.has(Traits::RENDEZVOUS);
+        has_slot || self.has(Traits::BUFFER)
     }
 
     /// Looks until `has_come` for some microseconds, and says whether it has: rarely where

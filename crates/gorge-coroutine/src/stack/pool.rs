@@ -15,8 +15,8 @@
 //! * *cold*: keeps none. [`StackPool::cool`] makes warm stacks cold that were
 //!   not needed since the last call.
 //!
-//! Invariant: a slot is in exactly one place: one of these three lists, or one
-//! [`PooledStack`]. Slabs are unmapped only when the pool and all its stacks
+//! Invariant: a slot is in exactly one place: one of these three lists, a batch that
+//! is being trimmed, or one [`Lease`]. Slabs are unmapped only when the pool and all its stacks
 //! are gone, so a leaked stack stays mapped for ever.
 
 use super::advise::{BATCH, Range, advise};
@@ -289,7 +289,8 @@ unsafe fn discard(slots: &[Slot], reserve: usize, keep: usize) {
     let _ = unsafe { advise(&ranges, libc::MADV_DONTNEED) };
 }
 
-/// A slot that is in use. Whoever drops it elsewhere than in [`Shared::end`] leaks the slot.
+/// A slot that is taken out of the pool. Whoever drops it elsewhere than in [`Shared::end`]
+/// leaks the slot.
 pub(super) struct Lease {
     _registration: Registration,
     slot: Slot,

@@ -64,6 +64,12 @@ pub fn linger(_has_come: impl Fn() -> bool) -> bool {
     false
 }
 
+/// Loom explores every order anyway.
+#[cfg(gorge_loom)]
+pub fn linger_for_one(_has_come: impl Fn() -> bool) -> bool {
+    false
+}
+
 /// Why and how somebody waits.
 #[derive(Clone, Copy, Debug)]
 pub struct Wait {
