@@ -120,11 +120,11 @@ pub(super) fn run(root: &Path, arguments: &[String]) -> Result<(), Failure> {
         runner: &runner,
         flags: &flags,
     };
-    // All is built before anything is measured, so that the two of a pair follow each other.
     let files = match flags.only.is_empty() {
         true => bench_names(root)?,
         false => flags.only.clone(),
     };
+    // All is built before anything is measured, so that the two of a pair follow each other.
     for profile in PROFILES {
         bench.cargo(profile, "build", &files, &["--no-run"])?;
     }

@@ -70,13 +70,13 @@ impl Traits {
         Traits(self.0 | others)
     }
 
-    /// Whether looking for a moment is better than waiting at once: values can lie in a
-    /// channel, and nobody has to be there for them. Beside a channel without room, one place
-    /// is not worth it: who only looks is not met there.
+    /// Whether to look for a moment is better than to wait at once: it keeps nobody from
+    /// running, and values can lie in a channel, so that nobody has to be there for them.
+    /// Beside a channel without room, one place is not worth it: who only looks is not met there.
     #[inline]
-    pub(crate) fn has_room(self) -> bool {
+    pub(crate) fn may_linger(self) -> bool {
         let has_slot = self.has(Traits::SLOT) && !self.has(Traits::RENDEZVOUS);
-        has_slot || self.has(Traits::BUFFER)
+        (has_slot || self.has(Traits::BUFFER)) && park::may_linger()
     }
 
     /// Looks until `has_come` for some microseconds, and says whether it has: rarely where
@@ -119,11 +119,9 @@ impl Head {
         self.traits.has(Traits::UNBOUNDED) || self.may_send.load(Ordering::Relaxed)
     }
 
-    /// Whether to linger makes sense: there is room for values, and it keeps nobody from
-    /// running.
     #[inline]
     pub(super) fn may_linger(&self) -> bool {
-        self.traits.has_room() && park::may_linger()
+        self.traits.may_linger()
     }
 
     /// Looks until `has_come` for some microseconds, before beginning to wait. Whoever

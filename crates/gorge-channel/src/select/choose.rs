@@ -11,7 +11,7 @@ use super::moment::Moment;
 use super::wait::{self, INLINE, Woken};
 use crate::channel::Traits;
 use gorge_runtime::primitive::random_below;
-use gorge_runtime::{park, time};
+use gorge_runtime::time;
 use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
@@ -72,8 +72,7 @@ impl Select<'_> {
             if let Some(choice) = start_one_of_few(cases, room) {
                 return Ok(choice);
             }
-            let may_linger = || self.traits.has_room() && park::may_linger();
-            if !matches!(patience, Patience::Until(None)) || may_linger() {
+            if !matches!(patience, Patience::Until(None)) || self.traits.may_linger() {
                 return self.choose_patiently(room, patience, None);
             }
             match wait::wait(cases, Some(room), self.traits, None) {
@@ -105,7 +104,7 @@ impl Select<'_> {
                 // SAFETY: the caller's contract.
                 return unsafe { self.choose_at_one_moment(room) };
             };
-            if !has_lingered && self.traits.has_room() {
+            if !has_lingered && self.traits.may_linger() {
                 has_lingered = true;
                 if self.traits.linger(|| cases.iter().any(Case::may_start)) {
                     continue;

@@ -216,10 +216,6 @@ impl Shared {
     fn end(&self, lease: Lease) {
         // The lease is over first: the slot may be another thread's at once.
         let slot = lease.into_slot();
-        self.give_back(slot);
-    }
-
-    fn give_back(&self, slot: Slot) {
         let mut slots = self.slots.lock();
         slots.dirty.push(slot);
         // Twice a batch: the recently returned half stays as it is.
