@@ -2,9 +2,10 @@
 //!
 //! * [`head`]: the lock and hints, which do not depend on the values' type.
 //! * [`attempt`]: one attempt, which does what can be done at once.
-//! * [`rendezvous`]: send and receive where there is no room for values.
 //! * [`Chan::send`], [`Chan::receive`]: attempts that wait when they have to;
-//!   the waiting is in [`blocking`](crate::blocking).
+//!   the waiting is in [`blocking`](crate::blocking). They are in [`buffered`], or
+//!   in [`slot`] where there is room for one value, in [`rendezvous`] where there
+//!   is none.
 //! * [`end`]: the end of a channel.
 //!
 //! Invariants, whenever the lock is free. "Waiting" means linked and not yet
@@ -18,22 +19,22 @@
 //! file.
 
 mod attempt;
+mod buffered;
 mod clock;
 mod end;
 mod head;
 mod rendezvous;
+mod slot;
 
 pub(crate) use attempt::{Past, ReceiveStop, SendStop};
 pub(crate) use head::{Head, Traits};
 
-use crate::buffer::{Block, Blocks, Buffer, Ring};
-use crate::error::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
+use crate::buffer::{Blocks, Buffer, Ring};
+use crate::error::{RecvTimeoutError, SendTimeoutError, TryRecvError, TrySendError};
 use crate::futures::Returned;
 use crate::panicked::SharedPanic;
-use crate::waiter::{ClaimedAll, WaitList};
+use crate::waiter::WaitList;
 use crate::watch::Watchers;
-use gorge_runtime::cancel;
-use gorge_runtime::park::Refused;
 use gorge_runtime::preempt;
 use gorge_runtime::primitive::atomic::Ordering;
 use std::cell::UnsafeCell;
@@ -111,7 +112,7 @@ impl<T> Chan<T> {
 
     fn with_buffer(buffer: Buffer<T>, capacity: Option<usize>, kind: Kind) -> Chan<T> {
         Chan {
-            head: Head::new(kind, capacity),
+            head: Head::new(kind, capacity, buffer.places()),
             state: UnsafeCell::new(State {
                 closed: false,
                 watched: false,
@@ -181,66 +182,14 @@ impl<T> Chan<T> {
         deadline: Option<Instant>,
     ) -> Result<(), SendTimeoutError<T>> {
         preempt::point_at("send");
-        if self.head.traits().has(Traits::RENDEZVOUS) {
-            return self.hand_over(value, deadline);
+        let traits = self.head.traits();
+        if !traits.has(Traits::RENDEZVOUS.and(Traits::SLOT)) {
+            return self.send_buffered(value, deadline);
         }
-        self.send_buffered(value, deadline)
-    }
-
-    #[inline]
-    fn send_buffered(
-        &self,
-        value: T,
-        deadline: Option<Instant>,
-    ) -> Result<(), SendTimeoutError<T>> {
-        match self.lock().send(value) {
-            Ok(()) => Ok(()),
-            Err(SendStop::Full(locked, value)) => self.send_slow(locked, value, deadline),
-            Err(SendStop::Closed(value)) => Err(SendTimeoutError::Disconnected(value)),
-            Err(SendStop::NeedsBlock(value)) => Ok(self.send_with_block(value)?),
+        match traits.has(Traits::RENDEZVOUS) {
+            true => self.hand_over(value, deadline),
+            false => self.send_to_slot(value, deadline),
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn send_slow<'a>(
-        &'a self,
-        mut locked: Locked<'a, T>,
-        mut value: T,
-        deadline: Option<Instant>,
-    ) -> Result<(), SendTimeoutError<T>> {
-        if self.head.may_linger() {
-            locked.room_went();
-            drop(locked);
-            self.head.linger(Head::may_send);
-            locked = self.lock();
-            match locked.send(value) {
-                Ok(()) => return Ok(()),
-                Err(SendStop::Full(full, back)) => (locked, value) = (full, back),
-                Err(SendStop::Closed(value)) => return Err(SendTimeoutError::Disconnected(value)),
-                Err(SendStop::NeedsBlock(_)) => unreachable!("it was full, so it is bounded"),
-            }
-        }
-        locked.wait_to_send(value, deadline)
-    }
-
-    /// Sends with a new block for the buffer, allocated before the lock is
-    /// taken.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn send_with_block(&self, value: T) -> Result<(), SendError<T>> {
-        let mut block = Some(Block::allocate());
-        let mut locked = self.lock();
-        locked.buffer.offer(&mut block);
-        match locked.send(value) {
-            Ok(()) => Ok(()),
-            Err(SendStop::Closed(value)) => Err(SendError(value)),
-            Err(SendStop::Full(..) | SendStop::NeedsBlock(_)) => {
-                unreachable!("an unbounded channel has room, and a block in store")
-            }
-        }
-        // What the buffer did not take of the block is freed here, after the
-        // unlock.
     }
 
     #[inline]
@@ -260,64 +209,13 @@ impl<T> Chan<T> {
     #[inline(always)]
     pub(crate) fn receive(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
         preempt::point_at("receive");
-        if self.head.traits().has(Traits::RENDEZVOUS) {
-            return self.take_over(deadline);
+        let traits = self.head.traits();
+        if !traits.has(Traits::RENDEZVOUS.and(Traits::SLOT)) {
+            return self.receive_buffered(deadline);
         }
-        self.receive_buffered(deadline)
-    }
-
-    #[inline]
-    fn receive_buffered(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
-        match self.lock().receive() {
-            Ok(value) => Ok(value),
-            stop => self.receive_slow(stop, deadline),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn receive_slow<'a>(
-        &'a self,
-        received: Result<T, ReceiveStop<'a, T>>,
-        deadline: Option<Instant>,
-    ) -> Result<T, RecvTimeoutError> {
-        let mut stop = match received {
-            Ok(value) => return Ok(value),
-            Err(stop) => stop,
-        };
-        if matches!(stop, ReceiveStop::Empty(_)) && self.head.may_linger() {
-            drop(stop);
-            self.head.linger(Head::may_receive);
-            stop = match self.lock().receive() {
-                Ok(value) => return Ok(value),
-                Err(stop) => stop,
-            };
-        }
-        loop {
-            let mut told = ClaimedAll::default();
-            let value = match stop.past(Past::All, &mut told) {
-                Ok(value) => {
-                    told.wake();
-                    return Ok(value);
-                }
-                Err(ReceiveStop::Empty(locked)) => locked.wait_to_receive(deadline, told)?,
-                // Nobody was told, or this one was, too.
-                Err(ReceiveStop::Promised(locked, sender)) => match locked.meet(sender) {
-                    Ok(value) => value,
-                    Err(Refused) => cancel::deliver(),
-                },
-                Err(ReceiveStop::Closed) => {
-                    told.wake();
-                    return Err(RecvTimeoutError::Disconnected);
-                }
-            };
-            if let Some(value) = value {
-                return Ok(value);
-            }
-            stop = match self.lock().receive() {
-                Ok(value) => return Ok(value),
-                Err(stop) => stop,
-            };
+        match traits.has(Traits::RENDEZVOUS) {
+            true => self.take_over(deadline),
+            false => self.receive_from_slot(deadline),
         }
     }
 
@@ -396,6 +294,13 @@ impl<'a, T> Locked<'a, T> {
             true => &mut self.senders,
             false => &mut self.receivers,
         }
+    }
+
+    /// Whether there is room for one value: one that is sent takes it all, one that is
+    /// received was all there was.
+    #[inline]
+    pub(crate) fn is_slot(&self) -> bool {
+        self.chan.head.traits().has(Traits::SLOT)
     }
 
     /// Keeps the lock held, for somebody else to release.

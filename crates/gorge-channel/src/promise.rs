@@ -48,12 +48,13 @@ impl<'a, T> Locked<'a, T> {
         if let Some(receiver) = unsafe { self.receivers.claim_first() } {
             return Ok(Promise::Partner(receiver));
         }
-        match self.buffer.reserve() {
+        let has_room = self.buffer.reserve();
+        if !has_room || self.is_slot() {
+            self.room_went();
+        }
+        match has_room {
             true => Ok(Promise::Room),
-            false => {
-                self.room_went();
-                Err(PromiseStop::Full(self))
-            }
+            false => Err(PromiseStop::Full(self)),
         }
     }
 }

@@ -97,8 +97,8 @@ fn the_others_in_line_keep_their_order_when_some_are_taken_out() {
         let queue = |number: usize| {
             let order = order.clone();
             let handle = runtime.go(move || blocking(|| order.lock().push(number)));
-            let id = handle.goroutine().id();
-            wait_for(|| is_waiting(runtime, id, WaitReason::Blocking));
+            // It is seen to wait a moment before it is in the line.
+            wait_for(|| runtime.metrics().blocking_queue == number + 1);
             handle
         };
         let handles: Vec<_> = (0..8).map(queue).collect();

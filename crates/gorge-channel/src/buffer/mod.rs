@@ -105,6 +105,14 @@ impl<T> Buffer<T> {
         }
     }
 
+    /// The address of the first place, if the places stay where they are.
+    pub(crate) fn places(&self) -> usize {
+        match self {
+            Buffer::Ring(ring) => ring.places(),
+            _ => 0,
+        }
+    }
+
     /// When a value comes by itself, or the end, if one does.
     #[inline]
     pub(crate) fn due(&self) -> Option<Instant> {

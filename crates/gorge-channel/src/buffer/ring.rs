@@ -74,6 +74,11 @@ impl<T> Ring<T> {
         self.slots.len() - self.limit
     }
 
+    /// The address of the first place.
+    pub(crate) fn places(&self) -> usize {
+        self.slots.as_ptr().addr()
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.len == self.limit
     }

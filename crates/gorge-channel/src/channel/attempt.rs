@@ -147,7 +147,17 @@ impl<T> Chan<T> {
 impl<'a, T> Locked<'a, T> {
     /// Hands the value to the first waiting receiver, or buffers it.
     #[inline]
-    pub(crate) fn send(mut self, value: T) -> Result<(), SendStop<'a, T>> {
+    pub(crate) fn send(self, value: T) -> Result<(), SendStop<'a, T>> {
+        self.send_if::<true>(value)
+    }
+
+    /// As [`send`](Locked::send); the channel is none with room for one value, unless it
+    /// `MAY_BE_SLOT`.
+    #[inline(always)]
+    pub(super) fn send_if<const MAY_BE_SLOT: bool>(
+        mut self,
+        value: T,
+    ) -> Result<(), SendStop<'a, T>> {
         if self.closed {
             return Err(SendStop::Closed(value));
         }
@@ -164,6 +174,9 @@ impl<'a, T> Locked<'a, T> {
         match self.buffer.push(value) {
             Ok(()) => {
                 self.something_came();
+                if MAY_BE_SLOT && self.is_slot() {
+                    self.room_went();
+                }
                 if self.watched {
                     self.tell_watchers(|watchers| &mut watchers.of_values);
                 }
@@ -178,11 +191,21 @@ impl<'a, T> Locked<'a, T> {
     /// sender. The room made in the buffer goes to that sender, so that values
     /// come out in the order in which they were sent.
     #[inline]
-    pub(crate) fn receive(mut self) -> Result<T, ReceiveStop<'a, T>> {
+    pub(crate) fn receive(self) -> Result<T, ReceiveStop<'a, T>> {
+        self.receive_if::<true>()
+    }
+
+    /// As [`receive`](Locked::receive); the channel is none with room for one value, unless it
+    /// `MAY_BE_SLOT`.
+    #[inline(always)]
+    pub(super) fn receive_if<const MAY_BE_SLOT: bool>(mut self) -> Result<T, ReceiveStop<'a, T>> {
         if self.has_returned {
             return Ok(self.take_returned());
         }
         if let Some((value, emptied)) = self.buffer.pop() {
+            if MAY_BE_SLOT && self.is_slot() && self.senders.is_empty() && !self.closed {
+                self.values_went();
+            }
             self.pass_room_on();
             drop(emptied);
             return Ok(value);
@@ -216,9 +239,9 @@ impl<'a, T> Locked<'a, T> {
     /// Room was made in the buffer: the first waiting sender gets it. Unlocks.
     #[inline]
     pub(crate) fn pass_room_on(mut self) {
-        self.room_came();
         // SAFETY: the lock that guards the list is held.
         let Some(mut sender) = (unsafe { self.senders.claim_first() }) else {
+            self.room_came();
             if self.watched {
                 self.tell_watchers(|watchers| &mut watchers.of_room);
             }

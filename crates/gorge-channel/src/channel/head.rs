@@ -3,9 +3,12 @@
 
 use super::Kind;
 use gorge_runtime::park;
-use gorge_runtime::primitive::BiasedLock;
 use gorge_runtime::primitive::atomic::{AtomicBool, Ordering};
+use gorge_runtime::primitive::{BiasedLock, prefetch_to_write};
 use std::mem::MaybeUninit;
+
+/// A cache line, in bytes.
+const LINE: usize = 64;
 
 /// What is the same whatever the type of the values: it comes first in every channel.
 ///
@@ -15,12 +18,17 @@ use std::mem::MaybeUninit;
 /// They are read `Relaxed` and order nothing: of two parties that each send and then look,
 /// both may find the other one's flag unset. So who finds it unset looks under the lock
 /// before it says that nothing is there, or waits.
+///
+/// Whenever the lock is free, the flag of what could be done is set: a select that finds
+/// under the lock that a case is ready tries that one, if its flag says so.
 #[repr(C)]
 pub(crate) struct Head {
     traits: Traits,
+    /// The address of the first place for a value, if there are any.
+    places: usize,
     /// What never changes has a cache line of its own: a select looks there at channels that
     /// others are busy with.
-    _rest_of_line: [MaybeUninit<u8>; 63],
+    _rest_of_line: [MaybeUninit<u8>; LINE - 2 * size_of::<usize>()],
     pub(super) lock: BiasedLock,
     /// A receive may find something. Else one found that there was nothing, or took the last,
     /// and nothing has come since.
@@ -89,11 +97,16 @@ impl Traits {
     }
 }
 
+// The next line but one is the state's, with what the lock guards.
+#[cfg(not(gorge_loom))]
+const _: () = assert!(std::mem::offset_of!(Head, lock) == LINE && size_of::<Head>() < 2 * LINE);
+
 impl Head {
-    pub(super) fn new(kind: Kind, capacity: Option<usize>) -> Head {
+    pub(super) fn new(kind: Kind, capacity: Option<usize>, places: usize) -> Head {
         Head {
             traits: Traits::of(kind, capacity),
-            _rest_of_line: [MaybeUninit::uninit(); 63],
+            places,
+            _rest_of_line: [MaybeUninit::uninit(); LINE - 2 * size_of::<usize>()],
             lock: BiasedLock::new(),
             may_receive: AtomicBool::new(kind == Kind::Timer),
             may_send: AtomicBool::new(true),
@@ -129,6 +142,18 @@ impl Head {
     #[cold]
     #[inline(never)]
     pub(super) fn linger(&self, has_come: fn(&Head) -> bool) {
-        self.traits.linger(|| has_come(self));
+        if self.traits.linger(|| has_come(self)) {
+            self.prefetch();
+        }
+    }
+
+    /// Asks for all lines that the next operation writes, which another processor has: to
+    /// ask for each when it is to be written takes as long again for each.
+    #[inline]
+    fn prefetch(&self) {
+        let lock = std::ptr::from_ref(&self.lock).addr();
+        prefetch_to_write(lock);
+        prefetch_to_write(lock + LINE);
+        prefetch_to_write(self.places);
     }
 }

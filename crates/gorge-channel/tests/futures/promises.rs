@@ -287,3 +287,18 @@ fn what_is_sent_to_a_future_that_has_gone_is_put_back() {
         );
     });
 }
+
+#[test]
+fn room_that_is_given_back_hides_no_value_that_was_put_back() {
+    everywhere(|_| {
+        let (sender, receiver) = bounded::<i32>(1);
+        let mut future = Box::pin(receiver.recv_async());
+        assert!(poll(future.as_mut()).is_pending());
+        sender.send(1).unwrap();
+        // The value that it was handed is the next to be received.
+        drop(future);
+        drop(sender.reserve().unwrap());
+        assert_eq!(receive_in_one_of_the_ways(&receiver, 3), 1);
+        assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    });
+}
