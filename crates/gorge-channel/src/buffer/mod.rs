@@ -45,7 +45,7 @@ impl<T> Buffer<T> {
     }
 
     /// The oldest value, and perhaps a block to be freed after the unlock.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pop(&mut self) -> Option<(T, Option<Box<Block<T>>>)> {
         match self {
             Buffer::Ring(ring) => ring.pop().map(|value| (value, None)),

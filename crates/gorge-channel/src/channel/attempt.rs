@@ -197,7 +197,7 @@ impl<'a, T> Locked<'a, T> {
 
     /// As [`receive`](Locked::receive); the channel is none with room for one value, unless it
     /// `MAY_BE_SLOT`.
-    #[inline(always)]
+    #[inline]
     pub(super) fn receive_if<const MAY_BE_SLOT: bool>(mut self) -> Result<T, ReceiveStop<'a, T>> {
         if self.has_returned {
             return Ok(self.take_returned());
@@ -236,8 +236,10 @@ impl<'a, T> Locked<'a, T> {
         Err(ReceiveStop::Empty(self))
     }
 
-    /// Room was made in the buffer: the first waiting sender gets it. Unlocks.
-    #[inline]
+    /// Room was made in the buffer, for one value: the first waiting sender gets it. Unlocks.
+    ///
+    /// It is full again then, as it was while that sender waited, so nobody is told of room.
+    #[inline(always)]
     pub(crate) fn pass_room_on(mut self) {
         // SAFETY: the lock that guards the list is held.
         let Some(mut sender) = (unsafe { self.senders.claim_first() }) else {

@@ -24,7 +24,7 @@ const LINE: usize = 64;
 #[repr(C)]
 pub(crate) struct Head {
     traits: Traits,
-    /// The address of the first place for a value, if there are any.
+    /// The address of the first place for a value, if there are any that stay where they are.
     places: usize,
     /// What never changes has a cache line of its own: a select looks there at channels that
     /// others are busy with.
@@ -33,8 +33,8 @@ pub(crate) struct Head {
     /// A receive may find something. Else one found that there was nothing, or took the last,
     /// and nothing has come since.
     pub(super) may_receive: AtomicBool,
-    /// A promise may be made. Else one found that there was none to make, and no room and
-    /// no receiver has come since.
+    /// A promise may be made. Else one found that there was none to make, or the last room was
+    /// taken, and no room and no receiver has come since.
     pub(super) may_send: AtomicBool,
     /// It was closed with a panic. Looked at by who has found it closed.
     pub(crate) panicked: AtomicBool,
@@ -97,7 +97,7 @@ impl Traits {
     }
 }
 
-// The next line but one is the state's, with what the lock guards.
+// What the lock guards begins in its line, and goes on in the next.
 #[cfg(not(gorge_loom))]
 const _: () = assert!(std::mem::offset_of!(Head, lock) == LINE && size_of::<Head>() < 2 * LINE);
 
@@ -147,13 +147,16 @@ impl Head {
         }
     }
 
-    /// Asks for all lines that the next operation writes, which another processor has: to
-    /// ask for each when it is to be written takes as long again for each.
+    /// Asks for the lines that the next operation writes, which another processor has: to
+    /// ask for each when it is to be written takes as long again for each. Of several places
+    /// it is not known which is the next.
     #[inline]
     fn prefetch(&self) {
         let lock = std::ptr::from_ref(&self.lock).addr();
         prefetch_to_write(lock);
         prefetch_to_write(lock + LINE);
-        prefetch_to_write(self.places);
+        if self.traits.has(Traits::SLOT) {
+            prefetch_to_write(self.places);
+        }
     }
 }

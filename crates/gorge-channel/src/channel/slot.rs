@@ -1,8 +1,8 @@
 //! Send and receive on a channel with room for one value.
 //!
-//! One side waits for the other at each value, so the [flags](super::Head) are kept exact here:
-//! who finds that it may not do what it wants looks around before it takes the lock, which the
-//! other one needs to change that.
+//! One side waits for the other at each value, so whoever fills or empties the place unsets the
+//! [flag](super::Head) of those that would do the same: who finds that it may not do what it
+//! wants looks around before it takes the lock, which the other one needs to change that.
 
 use super::{Chan, SendStop};
 use crate::error::{RecvTimeoutError, SendTimeoutError};

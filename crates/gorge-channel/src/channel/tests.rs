@@ -83,6 +83,60 @@ fn whoever_times_out_leaves_the_queue() {
     });
 }
 
+/// What the flags say of a channel with room for one value: whether one may be received, and
+/// whether one may be sent.
+#[test]
+fn the_flags_of_one_place_say_at_once_what_may_be_done() {
+    let (sending, receiving) = counter::new(Chan::new(Some(1)));
+    let flags = || (sending.head().may_receive(), sending.head().may_send());
+    let (empty, full) = ((false, true), (true, false));
+    let promise = || match sending.lock().promise() {
+        Ok(promise) => promise,
+        Err(_) => unreachable!("there is room"),
+    };
+    assert_eq!(flags(), empty);
+    for way in 0..4 {
+        match way {
+            0 => assert!(sending.try_send(way).is_ok()),
+            1 => assert!(sending.send(way, None).is_ok()),
+            _ => {
+                let promised = promise();
+                assert_eq!(
+                    flags(),
+                    (false, false),
+                    "the room is taken, the value not there"
+                );
+                assert!(sending.keep_promise(promised, way).is_ok());
+            }
+        }
+        assert_eq!(flags(), full);
+        match way {
+            2 => assert_eq!(receiving.receive(None), Ok(way)),
+            _ => assert_eq!(receiving.try_receive(), Ok(way)),
+        }
+        assert_eq!(flags(), empty);
+    }
+    sending.break_promise(promise());
+    assert_eq!(flags(), empty);
+    assert!(sending.try_send(4).is_ok());
+    thread::scope(|scope| {
+        let sending = &sending;
+        let writer = scope.spawn(|| sending.send(5, None).is_ok());
+        until(|| sending.lock().senders.len() == 1);
+        assert_eq!(receiving.try_receive(), Ok(4));
+        assert_eq!(flags(), full, "the room went to the sender that waited");
+        assert!(writer.join().expect("no panic"));
+    });
+    sending.close();
+    assert_eq!(flags(), (true, true));
+    assert_eq!(receiving.try_receive(), Ok(5));
+    assert_eq!(
+        flags(),
+        (true, true),
+        "nobody has to wait to learn of the end"
+    );
+}
+
 /// What sends and receives touch under the lock lies in two cache lines: each more would be
 /// one more that travels between processors with every message. With debug assertions the
 /// lock is larger.

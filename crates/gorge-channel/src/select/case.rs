@@ -410,13 +410,13 @@ unsafe fn link<T, const SENDS: bool>(
         false => locked.has_values(Some(waiter)) || locked.is_due_before(*until),
     };
     if is_ready {
-        let head = locked.chan().head();
-        let is_tried = if SENDS {
-            head.may_send()
-        } else {
-            head.may_receive()
-        };
-        debug_assert!(is_tried, "a select that is told to look tries it");
+        debug_assert!(
+            match SENDS {
+                true => locked.chan().head().may_send(),
+                false => locked.chan().head().may_receive(),
+            },
+            "a select that is told to look tries it"
+        );
         drop(locked);
         // SAFETY: nobody else knows it.
         unsafe { (*node.as_ptr()).set_message(Message::Look) };

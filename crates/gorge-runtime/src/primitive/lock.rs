@@ -31,11 +31,12 @@ use super::{barrier, spin_hint};
 /// How long a thread pauses before it looks again: two to the power of this, times the
 /// shortest pause there is. It is the time of dozens of critical sections, so that who has
 /// the lock again and again has it that often before the other one comes. Measured with
-/// channels: shorter pauses make two threads two to three times slower than one.
-const FIRST_PAUSE: u32 = 7;
+/// channels: shorter pauses make two threads two to three times slower than one, half of this
+/// a select among channels that others are busy with a fifth slower.
+const FIRST_PAUSE: u32 = 8;
 
 /// Each pause is twice as long as the one before it, up to this.
-const LONGEST_PAUSE: u32 = 8;
+const LONGEST_PAUSE: u32 = 9;
 
 /// How often a thread looks before it sleeps. Another one that has the lock again and again
 /// has it at most of these looks. To fall asleep costs a barrier that stops all threads of
