@@ -269,6 +269,10 @@ fn guards_give_signals_up_and_cancel() {
     for case in [
         "ignored", "handler", "forget", "parent", "refused", "forked", "stale",
     ] {
+        // ThreadSanitizer hands signals over later, when the forked child has gone.
+        if cfg!(gorge_tsan) && case == "forked" {
+            continue;
+        }
         Child::new(case).end().expect(0, &[]);
     }
 }
