@@ -184,7 +184,7 @@ impl<T> Chan<T> {
         preempt::point_at("send");
         let traits = self.head.traits();
         if !traits.has(Traits::RENDEZVOUS.and(Traits::SLOT)) {
-            return self.send_buffered(value, deadline);
+            return self.send_buffered::<false>(value, deadline);
         }
         match traits.has(Traits::RENDEZVOUS) {
             true => self.hand_over(value, deadline),
@@ -211,7 +211,7 @@ impl<T> Chan<T> {
         preempt::point_at("receive");
         let traits = self.head.traits();
         if !traits.has(Traits::RENDEZVOUS.and(Traits::SLOT)) {
-            return self.receive_buffered(deadline);
+            return self.receive_buffered::<false>(deadline);
         }
         match traits.has(Traits::RENDEZVOUS) {
             true => self.take_over(deadline),

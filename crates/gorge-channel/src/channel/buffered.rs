@@ -13,12 +13,12 @@ use std::time::Instant;
 
 impl<T> Chan<T> {
     #[inline]
-    pub(super) fn send_buffered(
+    pub(super) fn send_buffered<const MAY_BE_SLOT: bool>(
         &self,
         value: T,
         deadline: Option<Instant>,
     ) -> Result<(), SendTimeoutError<T>> {
-        match self.lock().send_if::<false>(value) {
+        match self.lock().send_if::<MAY_BE_SLOT>(value) {
             Ok(()) => Ok(()),
             Err(SendStop::Full(locked, value)) => self.send_slow(locked, value, deadline),
             Err(SendStop::Closed(value)) => Err(SendTimeoutError::Disconnected(value)),
@@ -79,11 +79,11 @@ impl<T> Chan<T> {
     }
 
     #[inline]
-    pub(super) fn receive_buffered(
+    pub(super) fn receive_buffered<const MAY_BE_SLOT: bool>(
         &self,
         deadline: Option<Instant>,
     ) -> Result<T, RecvTimeoutError> {
-        match self.lock().receive_if::<false>() {
+        match self.lock().receive_if::<MAY_BE_SLOT>() {
             Ok(value) => Ok(value),
             stop => self.receive_slow(stop, deadline),
         }

@@ -4,7 +4,7 @@
 //! [flag](super::Head) of those that would do the same: who finds that it may not do what it
 //! wants looks around before it takes the lock, which the other one needs to change that.
 
-use super::{Chan, SendStop};
+use super::Chan;
 use crate::error::{RecvTimeoutError, SendTimeoutError};
 use std::time::Instant;
 
@@ -19,12 +19,7 @@ impl<T> Chan<T> {
         if !self.head.may_send() {
             return self.send_looking(value, deadline);
         }
-        match self.lock().send(value) {
-            Ok(()) => Ok(()),
-            Err(SendStop::Full(locked, value)) => self.send_slow(locked, value, deadline),
-            Err(SendStop::Closed(value)) => Err(SendTimeoutError::Disconnected(value)),
-            Err(SendStop::NeedsBlock(_)) => unreachable!("there is a place"),
-        }
+        self.send_buffered::<true>(value, deadline)
     }
 
     /// Empties the place, for a sender that waits, if there is one.
@@ -36,9 +31,6 @@ impl<T> Chan<T> {
         if !self.head.may_receive() {
             return self.receive_looking(deadline);
         }
-        match self.lock().receive() {
-            Ok(value) => Ok(value),
-            stop => self.receive_slow(stop, deadline),
-        }
+        self.receive_buffered::<true>(deadline)
     }
 }
