@@ -208,15 +208,19 @@ fn shutting_down_says_that_all_have_stopped() {
 fn shutting_down_names_those_that_would_not_stop() {
     let runtime = Runtime::builder().max_procs(2).build().expect("a runtime");
     let (release, held) = std::sync::mpsc::channel::<()>();
+    // Before it is inside its closure, a cancel would end it.
+    let (enters, entered) = std::sync::mpsc::channel();
     let named = goroutine::Builder::new().name("busy");
     let started = runtime.run(|| {
-        let busy = named.spawn(move || blocking(move || assert!(held.recv().is_err())));
-        let busy = busy.expect("spawned");
-        while !runtime.dump().to_string().contains("[blocking]") {
-            yield_now();
-        }
-        busy
+        let body = move || {
+            blocking(move || {
+                enters.send(()).expect("the test waits");
+                assert!(held.recv().is_err());
+            });
+        };
+        named.spawn(body).expect("spawned")
     });
+    entered.recv().expect("it runs");
     let error = runtime.shutdown(Duration::from_millis(50));
     let error = error.expect_err("one is left");
     assert!(!error.is_hopeless());
