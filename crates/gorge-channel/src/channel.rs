@@ -170,7 +170,7 @@ impl<T> Chan<T> {
                 Err(TrySendError::Full(value))
             }
             Err(SendStop::Closed(value)) => Err(TrySendError::Disconnected(value)),
-            Err(SendStop::NeedsBlock(value)) => Ok(self.send_with_block(value)?),
+            Err(SendStop::NeedsBlock(value, slots)) => Ok(self.send_with_block(value, slots)?),
         }
     }
 

@@ -77,7 +77,7 @@ impl<T> Chan<T> {
         match locked.send(value) {
             Ok(()) => Ok(()),
             Err(SendStop::Closed(value)) => Err(SendError(value)),
-            Err(SendStop::NeedsBlock(value)) => self.send_with_block(value),
+            Err(SendStop::NeedsBlock(value, slots)) => self.send_with_block(value, slots),
             Err(SendStop::Full(..)) => unreachable!("there was room"),
         }
     }

@@ -1,54 +1,47 @@
-//! A queue without bound: a chain of blocks of 32 slots.
+//! A queue without bound: a chain of blocks of slots.
 //!
 //! ```text
 //!   first ──► [..vvvvvv] ──► [vvvvvvvv] ──► [vvv.....] ◄── last
 //!                head                           tail            spare: [........]
 //! ```
 //!
-//! A push into a full last block takes the spare one, or asks for one. A pop
-//! that empties the first block makes it the spare one, or hands it out to be
-//! freed. So a queue whose length stays within a block of its average
-//! allocates nothing.
+//! A push into a full last block takes the spare one, or asks for one, longer than the last. A
+//! pop that empties the first block makes it the spare one, unless blocks have become longer
+//! since, or hands it out to be freed. So a queue whose length stays within a block of its
+//! average allocates nothing.
 //!
 //! Invariant: `first` and `last` are both there or both not. Slots of the first
-//! block below `head`, and of the last from `tail` on, are empty.
+//! block below `head`, and of the last from `tail` on, are empty. `head` is below `head_end`,
+//! the length of the first block, and `tail` is up to `tail_end`, that of the last one; all
+//! four are zero when there is no block.
 
-use std::mem::MaybeUninit;
-use std::ptr::NonNull;
-
-/// How many values a block holds.
-const SLOTS: usize = 32;
-
-pub(crate) struct Block<T> {
-    next: Option<NonNull<Block<T>>>,
-    slots: [MaybeUninit<T>; SLOTS],
-}
-
-impl<T> Block<T> {
-    /// An empty block. It may be large, and never lies on the stack.
-    pub(crate) fn allocate() -> Box<Block<T>> {
-        let mut block = Box::<Block<T>>::new_uninit();
-        // SAFETY: `next` is written before the block counts as initialised, and
-        // the slots may be uninitialised.
-        unsafe {
-            (&raw mut (*block.as_mut_ptr()).next).write(None);
-            block.assume_init()
-        }
-    }
-}
+use super::block::{Block, Link, slots_after};
 
 /// What is seldom needed comes last: the rest shares a cache line with the lists of who
 /// waits.
 #[repr(C)]
 pub(crate) struct Blocks<T> {
-    first: Option<NonNull<Block<T>>>,
-    last: Option<NonNull<Block<T>>>,
+    first: Option<Link<T>>,
+    last: Option<Link<T>>,
     /// The oldest value's slot in the first block.
-    head: usize,
+    head: u32,
+    head_end: u32,
     /// The next value's slot in the last block.
-    tail: usize,
+    tail: u32,
+    tail_end: u32,
     len: usize,
-    spare: Option<Box<Block<T>>>,
+    spare: Option<Block<T>>,
+}
+
+/// How many slots a block should have that a queue asks for.
+#[derive(Clone, Copy)]
+pub(crate) struct Slots(usize);
+
+impl Slots {
+    /// See [`Block::allocate`].
+    pub(crate) fn allocate<T>(self) -> Block<T> {
+        Block::allocate(self.0)
+    }
 }
 
 impl<T> Blocks<T> {
@@ -57,23 +50,27 @@ impl<T> Blocks<T> {
             first: None,
             last: None,
             head: 0,
-            tail: SLOTS,
+            head_end: 0,
+            tail: 0,
+            tail_end: 0,
             len: 0,
             spare: None,
         }
     }
 
+    /// Appends the value, or gives it back: then a block of so many slots is to be
+    /// [offered](Blocks::offer).
     #[inline]
-    pub(crate) fn push(&mut self, value: T) -> Result<(), T> {
-        if self.tail == SLOTS && !self.extend() {
-            return Err(value);
+    pub(crate) fn push(&mut self, value: T) -> Result<(), (T, Slots)> {
+        if self.tail == self.tail_end && !self.extend() {
+            return Err((value, Slots(slots_after::<T>(self.tail_end as usize))));
         }
         let Some(last) = self.last else {
-            return Err(value);
+            unreachable!("the tail is in a block")
         };
         // SAFETY: blocks of the chain are valid and this queue's alone. The
-        // slot at the tail is empty.
-        unsafe { (&mut (*last.as_ptr()).slots)[self.tail].write(value) };
+        // slot at the tail is there, and empty.
+        unsafe { last.slot(self.tail as usize).write(value) };
         self.tail += 1;
         self.len += 1;
         Ok(())
@@ -85,19 +82,24 @@ impl<T> Blocks<T> {
         let Some(spare) = self.spare.take() else {
             return false;
         };
-        let block = NonNull::from(Box::leak(spare));
+        let slots = spare.slots() as u32;
+        let block = spare.link();
         match self.last {
             // SAFETY: blocks of the chain are valid and this queue's alone.
-            Some(last) => unsafe { (*last.as_ptr()).next = Some(block) },
-            None => self.first = Some(block),
+            Some(last) => unsafe { last.set_next(block) },
+            None => {
+                self.first = Some(block);
+                self.head_end = slots;
+            }
         }
         self.last = Some(block);
         self.tail = 0;
+        self.tail_end = slots;
         true
     }
 
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<(T, Option<Box<Block<T>>>)> {
+    pub(crate) fn pop(&mut self) -> Option<(T, Option<Block<T>>)> {
         if self.len == 0 {
             return None;
         }
@@ -105,7 +107,7 @@ impl<T> Blocks<T> {
         // SAFETY: blocks of the chain are valid and this queue's alone. There
         // is a value, so the slot at the head holds the oldest. It is read
         // once: the head moves on.
-        let value = unsafe { (&(*first.as_ptr()).slots)[self.head].assume_init_read() };
+        let value = unsafe { first.slot(self.head as usize).read() };
         self.head += 1;
         self.len -= 1;
         if self.len == 0 {
@@ -114,7 +116,7 @@ impl<T> Blocks<T> {
             self.tail = 0;
             return Some((value, None));
         }
-        let emptied = if self.head == SLOTS {
+        let emptied = if self.head == self.head_end {
             self.advance(first)
         } else {
             None
@@ -124,18 +126,22 @@ impl<T> Blocks<T> {
 
     /// Leaves the first block, whose values are all taken.
     #[cold]
-    fn advance(&mut self, first: NonNull<Block<T>>) -> Option<Box<Block<T>>> {
-        // SAFETY: the block came from a box and leaves the chain here, as its
-        // values have. There are others, so it has a successor.
-        let mut emptied = unsafe { Box::from_raw(first.as_ptr()) };
-        self.first = emptied.next.take();
+    fn advance(&mut self, first: Link<T>) -> Option<Block<T>> {
+        let is_as_long_as_last = self.head_end >= self.tail_end;
+        // SAFETY: the chain is this queue's alone. The block leaves it here, as its values have.
+        let (emptied, next) = unsafe { first.unlink() };
+        self.first = next;
         self.head = 0;
+        // SAFETY: blocks of the chain are valid. There is a value left, so there is a next one.
+        self.head_end = next.map_or(0, |next| unsafe { next.slots() }) as u32;
         let mut emptied = Some(emptied);
-        self.offer(&mut emptied);
+        if is_as_long_as_last {
+            self.offer(&mut emptied);
+        }
         emptied
     }
 
-    pub(crate) fn offer(&mut self, block: &mut Option<Box<Block<T>>>) {
+    pub(crate) fn offer(&mut self, block: &mut Option<Block<T>>) {
         if self.spare.is_none() {
             self.spare = block.take();
         }
@@ -152,9 +158,8 @@ impl<T> Drop for Blocks<T> {
     fn drop(&mut self) {
         while self.pop().is_some() {}
         if let Some(last) = self.first {
-            // SAFETY: the queue is empty, so its first block is its last. It
-            // came from a box, and the queue goes.
-            drop(unsafe { Box::from_raw(last.as_ptr()) });
+            // SAFETY: the queue is empty, so its first block is its last, and the queue goes.
+            drop(unsafe { last.unlink() });
         }
     }
 }
@@ -166,8 +171,8 @@ mod tests {
     fn push<T>(queue: &mut Blocks<T>, value: T) -> usize {
         match queue.push(value) {
             Ok(()) => 0,
-            Err(value) => {
-                queue.offer(&mut Some(Block::allocate()));
+            Err((value, slots)) => {
+                queue.offer(&mut Some(slots.allocate()));
                 assert!(queue.push(value).is_ok(), "there is a block now");
                 1
             }
@@ -177,19 +182,36 @@ mod tests {
     #[test]
     fn values_come_out_in_order_across_blocks() {
         let mut queue = Blocks::new();
-        for value in 0..10 * SLOTS {
+        for value in 0..1_000 {
             push(&mut queue, Box::new(value));
         }
-        for value in 0..10 * SLOTS {
-            assert_eq!(queue.len(), 10 * SLOTS - value);
+        for value in 0..1_000 {
+            assert_eq!(queue.len(), 1_000 - value);
             assert_eq!(*queue.pop().expect("a value").0, value);
         }
         assert!(queue.pop().is_none());
     }
 
     #[test]
-    fn a_queue_of_steady_length_allocates_two_blocks() {
-        for length in [1, 2, 31, 32, 33] {
+    fn what_is_left_in_any_block_is_dropped_with_the_queue() {
+        for (pushed, popped) in [(0, 0), (1, 0), (32, 0), (33, 32), (300, 0), (300, 100)] {
+            let value = std::sync::Arc::new(());
+            let mut queue = Blocks::new();
+            for _ in 0..pushed {
+                push(&mut queue, value.clone());
+            }
+            for _ in 0..popped {
+                queue.pop().expect("a value");
+            }
+            assert_eq!(std::sync::Arc::strong_count(&value), 1 + pushed - popped);
+            drop(queue);
+            assert_eq!(std::sync::Arc::strong_count(&value), 1);
+        }
+    }
+
+    #[test]
+    fn a_queue_of_steady_length_soon_allocates_nothing() {
+        for length in [1, 2, 31, 32, 33, 64, 127, 256] {
             let mut queue = Blocks::new();
             let mut allocated = 0;
             for value in 0..length {
@@ -197,21 +219,40 @@ mod tests {
             }
             for value in 0..10_000 {
                 allocated += push(&mut queue, value);
-                let (_, freed) = queue.pop().expect("a value");
-                assert!(freed.is_none());
+                queue.pop().expect("a value");
             }
-            assert!(allocated <= 3, "{allocated} blocks for {length} values");
+            assert!(allocated <= 6, "{allocated} blocks for {length} values");
         }
     }
 
     #[test]
-    fn blocks_beyond_the_spare_one_are_handed_out() {
+    fn a_queue_of_few_values_keeps_to_a_short_block() {
         let mut queue = Blocks::new();
-        for value in 0..4 * SLOTS {
+        let mut allocated = 0;
+        for round in 0..1_000 {
+            for value in 0..round % 32 {
+                allocated += push(&mut queue, value);
+            }
+            while queue.pop().is_some() {}
+        }
+        assert_eq!((allocated, queue.tail_end), (1, 32));
+    }
+
+    #[test]
+    fn blocks_beyond_the_spare_one_are_handed_out_and_shorter_ones_too() {
+        let mut queue = Blocks::new();
+        for value in 0..32 + 64 + 128 + 3 * 256 {
             push(&mut queue, value);
         }
-        let freed =
-            (0..4 * SLOTS).filter(|_| queue.pop().is_some_and(|(_, block)| block.is_some()));
-        assert_eq!(freed.count(), 2);
+        let freed: Vec<usize> = std::iter::from_fn(|| queue.pop())
+            .filter_map(|(_, block)| block.map(|block| block.slots()))
+            .collect();
+        assert_eq!(freed, [32, 64, 128, 256]);
+        assert!(
+            queue
+                .spare
+                .as_ref()
+                .is_some_and(|spare| spare.slots() == 256)
+        );
     }
 }

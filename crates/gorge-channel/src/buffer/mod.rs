@@ -4,11 +4,13 @@
 //! neither allocate nor free, nor drop a value: what is needed or left over is
 //! handed out, and the caller deals with it after the unlock.
 
+mod block;
 mod blocks;
 mod ring;
 mod timer;
 
-pub(crate) use blocks::{Block, Blocks};
+pub(crate) use block::Block;
+pub(crate) use blocks::{Blocks, Slots};
 pub(crate) use ring::Ring;
 pub(crate) use timer::Timer;
 
@@ -30,8 +32,8 @@ pub(crate) enum Buffer<T> {
 pub(crate) enum PushError<T> {
     /// There is no room.
     Full(T),
-    /// There is, once a block is [offered](Buffer::offer).
-    NeedsBlock(T),
+    /// There is, once a block of so many slots is [offered](Buffer::offer).
+    NeedsBlock(T, Slots),
 }
 
 impl<T> Buffer<T> {
@@ -39,14 +41,16 @@ impl<T> Buffer<T> {
     pub(crate) fn push(&mut self, value: T) -> Result<(), PushError<T>> {
         match self {
             Buffer::Ring(ring) => ring.push(value).map_err(PushError::Full),
-            Buffer::Blocks(blocks) => blocks.push(value).map_err(PushError::NeedsBlock),
+            Buffer::Blocks(blocks) => blocks
+                .push(value)
+                .map_err(|(value, slots)| PushError::NeedsBlock(value, slots)),
             Buffer::Timer(_) | Buffer::Expiry(_) => Err(PushError::Full(value)),
         }
     }
 
     /// The oldest value, and perhaps a block to be freed after the unlock.
     #[inline(always)]
-    pub(crate) fn pop(&mut self) -> Option<(T, Option<Box<Block<T>>>)> {
+    pub(crate) fn pop(&mut self) -> Option<(T, Option<Block<T>>)> {
         match self {
             Buffer::Ring(ring) => ring.pop().map(|value| (value, None)),
             Buffer::Blocks(blocks) => blocks.pop(),
@@ -56,7 +60,7 @@ impl<T> Buffer<T> {
     }
 
     /// Takes a block for later pushes, unless there is one in store.
-    pub(crate) fn offer(&mut self, block: &mut Option<Box<Block<T>>>) {
+    pub(crate) fn offer(&mut self, block: &mut Option<Block<T>>) {
         if let Buffer::Blocks(blocks) = self {
             blocks.offer(block);
         }

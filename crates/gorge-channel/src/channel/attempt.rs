@@ -4,7 +4,7 @@
 //! or a party woken.
 
 use super::{Chan, Locked};
-use crate::buffer::PushError;
+use crate::buffer::{PushError, Slots};
 use crate::error::TryRecvError;
 use crate::place;
 use crate::waiter::{Claimed, ClaimedAll, Message};
@@ -19,8 +19,8 @@ pub(crate) enum SendStop<'a, T> {
     /// There is no room and no receiver: the sender may wait.
     Full(Locked<'a, T>, T),
     Closed(T),
-    /// Try again [with a new block](Chan::send_with_block).
-    NeedsBlock(T),
+    /// Try again [with a new block](Chan::send_with_block) of so many slots.
+    NeedsBlock(T, Slots),
 }
 
 /// Why an attempt received nothing.
@@ -183,7 +183,7 @@ impl<'a, T> Locked<'a, T> {
                 Ok(())
             }
             Err(PushError::Full(value)) => Err(SendStop::Full(self, value)),
-            Err(PushError::NeedsBlock(value)) => Err(SendStop::NeedsBlock(value)),
+            Err(PushError::NeedsBlock(value, slots)) => Err(SendStop::NeedsBlock(value, slots)),
         }
     }
 

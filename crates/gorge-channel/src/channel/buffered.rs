@@ -3,7 +3,7 @@
 //! then a wait.
 
 use super::{Chan, Head, Locked, ReceiveStop, SendStop};
-use crate::buffer::Block;
+use crate::buffer::Slots;
 use crate::channel::Past;
 use crate::error::{RecvTimeoutError, SendError, SendTimeoutError};
 use crate::waiter::ClaimedAll;
@@ -22,7 +22,7 @@ impl<T> Chan<T> {
             Ok(()) => Ok(()),
             Err(SendStop::Full(locked, value)) => self.send_slow(locked, value, deadline),
             Err(SendStop::Closed(value)) => Err(SendTimeoutError::Disconnected(value)),
-            Err(SendStop::NeedsBlock(value)) => Ok(self.send_with_block(value)?),
+            Err(SendStop::NeedsBlock(value, slots)) => Ok(self.send_with_block(value, slots)?),
         }
     }
 
@@ -55,7 +55,7 @@ impl<T> Chan<T> {
             Ok(()) => Ok(()),
             Err(SendStop::Full(locked, value)) => locked.wait_to_send(value, deadline),
             Err(SendStop::Closed(value)) => Err(SendTimeoutError::Disconnected(value)),
-            Err(SendStop::NeedsBlock(_)) => unreachable!("it was full, so it is bounded"),
+            Err(SendStop::NeedsBlock(..)) => unreachable!("it was full, so it is bounded"),
         }
     }
 
@@ -63,14 +63,14 @@ impl<T> Chan<T> {
     /// taken.
     #[cold]
     #[inline(never)]
-    pub(crate) fn send_with_block(&self, value: T) -> Result<(), SendError<T>> {
-        let mut block = Some(Block::allocate());
+    pub(crate) fn send_with_block(&self, value: T, slots: Slots) -> Result<(), SendError<T>> {
+        let mut block = Some(slots.allocate());
         let mut locked = self.lock();
         locked.buffer.offer(&mut block);
         match locked.send(value) {
             Ok(()) => Ok(()),
             Err(SendStop::Closed(value)) => Err(SendError(value)),
-            Err(SendStop::Full(..) | SendStop::NeedsBlock(_)) => {
+            Err(SendStop::Full(..) | SendStop::NeedsBlock(..)) => {
                 unreachable!("an unbounded channel has room, and a block in store")
             }
         }

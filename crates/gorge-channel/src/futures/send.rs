@@ -207,7 +207,7 @@ fn send_at_once<T>(
     match chan.lock().send(value) {
         Ok(()) => Ok(Ok(())),
         Err(SendStop::Closed(value)) => Ok(Err(SendError(value))),
-        Err(SendStop::NeedsBlock(value)) => Ok(chan.send_with_block(value)),
+        Err(SendStop::NeedsBlock(value, slots)) => Ok(chan.send_with_block(value, slots)),
         Err(SendStop::Full(locked, value)) => Err((locked, value)),
     }
 }
