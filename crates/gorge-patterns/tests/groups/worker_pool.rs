@@ -48,7 +48,14 @@ fn a_result_whose_destructor_panics_costs_no_worker() {
     with_each_feed(|builder| {
         let pool = builder.workers(1).queue(4).build(&background());
         for _ in 0..3 {
-            drop(pool.submit(|| Bomb).unwrap());
+            let (held, gone) = bounded::<()>(0);
+            let job = pool.submit(move || {
+                // Once the handle is gone, the result is the worker's to drop.
+                assert!(gone.recv().is_err());
+                Bomb
+            });
+            drop(job.unwrap());
+            drop(held);
         }
         assert_eq!(pool.submit(|| 7).unwrap().join().unwrap(), 7);
     });
