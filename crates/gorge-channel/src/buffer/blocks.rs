@@ -5,13 +5,15 @@
 //!                head                           tail            spare: [........]
 //! ```
 //!
-//! A push into a full last block takes the spare one, or asks for one, longer than the last. A
-//! pop that empties the first block makes it the spare one, unless blocks have become longer
-//! since, or hands it out to be freed. So a queue whose length stays within a block of its
-//! average allocates nothing.
+//! A push into a full last block takes the spare one, or asks for one, which is longer than the
+//! last if the values would fill that. A pop that empties the first block makes it the spare
+//! one, unless blocks have become longer since or there is one as long, and hands out what is
+//! left over, to be freed. So a queue that stays as long as it is soon allocates nothing.
+//! Blocks become shorter again only with the queue.
 //!
 //! Invariant: `first` and `last` are both there or both not. Slots of the first
-//! block below `head`, and of the last from `tail` on, are empty. `head` is below `head_end`,
+//! block below `head`, and of the last from `tail` on, are empty; all others hold values, `len`
+//! of them. The last block is empty only if it is the only one. `head` is below `head_end`,
 //! the length of the first block, and `tail` is up to `tail_end`, that of the last one; all
 //! four are zero when there is no block.
 
@@ -35,10 +37,10 @@ pub(crate) struct Blocks<T> {
 
 /// How many slots a block should have that a queue asks for.
 #[derive(Clone, Copy)]
-pub(crate) struct Slots(usize);
+pub(crate) struct Slots(u32);
 
 impl Slots {
-    /// See [`Block::allocate`].
+    /// A block of so many, empty.
     pub(crate) fn allocate<T>(self) -> Block<T> {
         Block::allocate(self.0)
     }
@@ -63,14 +65,14 @@ impl<T> Blocks<T> {
     #[inline]
     pub(crate) fn push(&mut self, value: T) -> Result<(), (T, Slots)> {
         if self.tail == self.tail_end && !self.extend() {
-            return Err((value, Slots(slots_after::<T>(self.tail_end as usize))));
+            return Err((value, Slots(slots_after::<T>(self.tail_end, self.len))));
         }
         let Some(last) = self.last else {
             unreachable!("the tail is in a block")
         };
         // SAFETY: blocks of the chain are valid and this queue's alone. The
         // slot at the tail is there, and empty.
-        unsafe { last.slot(self.tail as usize).write(value) };
+        unsafe { last.slot(self.tail).write(value) };
         self.tail += 1;
         self.len += 1;
         Ok(())
@@ -82,7 +84,7 @@ impl<T> Blocks<T> {
         let Some(spare) = self.spare.take() else {
             return false;
         };
-        let slots = spare.slots() as u32;
+        let slots = spare.slots();
         let block = spare.link();
         match self.last {
             // SAFETY: blocks of the chain are valid and this queue's alone.
@@ -107,7 +109,7 @@ impl<T> Blocks<T> {
         // SAFETY: blocks of the chain are valid and this queue's alone. There
         // is a value, so the slot at the head holds the oldest. It is read
         // once: the head moves on.
-        let value = unsafe { first.slot(self.head as usize).read() };
+        let value = unsafe { first.slot(self.head).read() };
         self.head += 1;
         self.len -= 1;
         if self.len == 0 {
@@ -128,19 +130,22 @@ impl<T> Blocks<T> {
     #[cold]
     fn advance(&mut self, first: Link<T>) -> Option<Block<T>> {
         let is_as_long_as_last = self.head_end >= self.tail_end;
-        // SAFETY: the chain is this queue's alone. The block leaves it here, as its values have.
+        // SAFETY: the chain is this queue's alone. Values are left, so they lie in later blocks:
+        // the last one is another one, and the chain leaves this one here.
         let (emptied, next) = unsafe { first.unlink() };
         self.first = next;
         self.head = 0;
-        // SAFETY: blocks of the chain are valid. There is a value left, so there is a next one.
-        self.head_end = next.map_or(0, |next| unsafe { next.slots() }) as u32;
-        let mut emptied = Some(emptied);
-        if is_as_long_as_last {
-            self.offer(&mut emptied);
+        // SAFETY: blocks of the chain are valid.
+        self.head_end = next.map_or(0, |next| unsafe { next.slots() });
+        let is_longer = |spare: &Block<T>| emptied.slots() > spare.slots();
+        match is_as_long_as_last && self.spare.as_ref().is_none_or(is_longer) {
+            true => self.spare.replace(emptied),
+            false => Some(emptied),
         }
-        emptied
     }
 
+    /// Takes the block, unless there is a spare one: then it stays with the caller. There is
+    /// a spare one in either case, of whatever length, so that a push finds room.
     pub(crate) fn offer(&mut self, block: &mut Option<Block<T>>) {
         if self.spare.is_none() {
             self.spare = block.take();
@@ -226,16 +231,65 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_of_few_values_keeps_to_a_short_block() {
-        let mut queue = Blocks::new();
-        let mut allocated = 0;
-        for round in 0..1_000 {
-            for value in 0..round % 32 {
+    fn a_queue_of_few_values_keeps_to_short_blocks() {
+        // Empty at times, or never.
+        for least in [0, 1] {
+            let mut queue = Blocks::new();
+            let mut allocated = 0;
+            for value in 0..least {
                 allocated += push(&mut queue, value);
             }
-            while queue.pop().is_some() {}
+            for round in 0..1_000 {
+                for value in 0..round % 30 {
+                    allocated += push(&mut queue, value);
+                }
+                while queue.len() > least {
+                    queue.pop().expect("a value");
+                }
+            }
+            assert!(allocated <= 2, "{allocated} blocks");
+            assert_eq!(queue.tail_end, 32);
         }
-        assert_eq!((allocated, queue.tail_end), (1, 32));
+    }
+
+    #[test]
+    fn values_without_size_or_with_much_alignment_cross_blocks() {
+        #[derive(Debug, PartialEq)]
+        #[repr(align(64))]
+        struct Aligned(usize);
+        let (mut nothing, mut aligned) = (Blocks::new(), Blocks::new());
+        for value in 0..500 {
+            push(&mut nothing, ());
+            push(&mut aligned, Aligned(value));
+        }
+        for value in 0..500 {
+            assert!(nothing.pop().is_some());
+            assert_eq!(aligned.pop().expect("a value").0, Aligned(value));
+        }
+        assert!(nothing.pop().is_none() && aligned.pop().is_none());
+    }
+
+    /// Two senders asked for a block, and the queue has grown meanwhile.
+    #[test]
+    fn a_block_that_comes_late_is_used_and_then_left() {
+        let mut queue = Blocks::new();
+        let Err((value, slots)) = queue.push(0) else {
+            unreachable!("there is no block yet")
+        };
+        for value in [value].into_iter().chain(1..32 + 64 + 128) {
+            push(&mut queue, value);
+        }
+        let mut late = [slots.allocate(), slots.allocate()].map(Some);
+        late.iter_mut().for_each(|block| queue.offer(block));
+        assert!(late[0].is_none() && late[1].is_some(), "one is enough");
+        for value in 224..1_000 {
+            push(&mut queue, value);
+        }
+        for value in 0..1_000 {
+            assert_eq!(queue.pop().expect("a value").0, value);
+        }
+        let spare = queue.spare.as_ref().map(Block::slots);
+        assert_eq!(spare, Some(queue.tail_end), "short ones are not kept");
     }
 
     #[test]
@@ -244,7 +298,7 @@ mod tests {
         for value in 0..32 + 64 + 128 + 3 * 256 {
             push(&mut queue, value);
         }
-        let freed: Vec<usize> = std::iter::from_fn(|| queue.pop())
+        let freed: Vec<u32> = std::iter::from_fn(|| queue.pop())
             .filter_map(|(_, block)| block.map(|block| block.slots()))
             .collect();
         assert_eq!(freed, [32, 64, 128, 256]);

@@ -66,7 +66,9 @@ impl<T> Chan<T> {
     pub(crate) fn send_with_block(&self, value: T, slots: Slots) -> Result<(), SendError<T>> {
         let mut block = Some(slots.allocate());
         let mut locked = self.lock();
-        locked.buffer.offer(&mut block);
+        if !locked.closed {
+            locked.buffer.offer(&mut block);
+        }
         match locked.send(value) {
             Ok(()) => Ok(()),
             Err(SendStop::Closed(value)) => Err(SendError(value)),

@@ -25,7 +25,8 @@ pub(super) fn loaded() -> Vec<Tables> {
     modules
 }
 
-/// The program, from the headers that the kernel has told the process of.
+/// The program, from the headers that the kernel has told the process of. None if they do not
+/// say where they are, as those of a static program may not.
 fn program() -> Option<Tables> {
     // SAFETY: asks for two words.
     let (start, count) = unsafe {
@@ -38,7 +39,8 @@ fn program() -> Option<Tables> {
     if headers.is_null() {
         return None;
     }
-    // SAFETY: the kernel's own word for where the program's headers are, which stay there.
+    // SAFETY: the kernel's own word for where the program's headers are, of the one format that
+    // it loads; they stay there.
     let headers = unsafe { slice::from_raw_parts(headers, count as usize) };
     let own = headers
         .iter()
