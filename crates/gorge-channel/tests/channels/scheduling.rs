@@ -2,22 +2,22 @@
 
 use gorge_channel::{Receiver, bounded};
 use gorge_runtime::trace::Event;
-use gorge_runtime::{JoinHandle, Runtime, go, goroutine, yield_now};
+use gorge_runtime::{Builder, JoinHandle, Runtime, go, goroutine, yield_now};
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-fn one_processor(migrating: bool) -> Runtime {
+fn one_processor(migrating: bool) -> Builder {
     let builder = Runtime::builder().max_procs(1);
-    let builder = if migrating {
+    if migrating {
         // SAFETY: these goroutines hold no thread-local reference and no
         // thread-bound value across a park point.
         unsafe { builder.migrating() }
     } else {
         builder
-    };
-    builder.build().expect("a runtime")
+    }
 }
 
 /// On one processor, a goroutine that comes last stops those that `start` starts,
@@ -25,7 +25,8 @@ fn one_processor(migrating: bool) -> Runtime {
 fn others_get_their_turn(start: impl Fn(&Arc<AtomicBool>) -> Vec<JoinHandle<()>> + Sync) {
     for migrating in [false, true] {
         let stop = Arc::new(AtomicBool::new(false));
-        one_processor(migrating).run(|| {
+        let runtime = one_processor(migrating).build().expect("a runtime");
+        runtime.run(|| {
             // Started first, and runs last.
             let third = stop.clone();
             let third = go(move || third.store(true, Ordering::Relaxed));
@@ -73,7 +74,7 @@ fn sends_and_receives_that_need_not_wait_do_not_starve_a_third() {
 #[test]
 fn a_cancel_reaches_a_goroutine_that_never_has_to_wait() {
     for migrating in [false, true] {
-        let runtime = one_processor(migrating);
+        let runtime = one_processor(migrating).build().expect("a runtime");
         let running = Arc::new(AtomicBool::new(false));
         let signal = running.clone();
         let endless = runtime.go(move || {
@@ -121,7 +122,9 @@ fn fib(n: u32, path: String, log: &Log) -> Receiver<u32> {
 fn children_that_run_first_block_in_the_expected_order() {
     for migrating in [false, true] {
         let log = loop {
-            let (runtime, log) = (one_processor(migrating), Log::default());
+            // Time slices that do not end: the order is the scheduler's alone.
+            let builder = one_processor(migrating).time_slice(Duration::from_secs(3600));
+            let (runtime, log) = (builder.build().expect("a runtime"), Log::default());
             let result = runtime.run(|| fib(4, "fib(4)".to_owned(), &log).recv().expect("a value"));
             assert_eq!(result, 3);
             // Unless the system kept the thread from running, and another one took over.
