@@ -5,7 +5,7 @@
 //! * [`Chan::send`], [`Chan::receive`]: attempts that wait when they have to;
 //!   the waiting is in [`blocking`](crate::blocking). They are in [`buffered`], or
 //!   in [`slot`] where there is room for one value, in [`rendezvous`] where there
-//!   is none.
+//!   is none. [`many`] receives what there is.
 //! * [`end`]: the end of a channel.
 //!
 //! Invariants, whenever the lock is free. "Waiting" means linked and not yet
@@ -23,6 +23,7 @@ mod buffered;
 mod clock;
 mod end;
 mod head;
+mod many;
 mod rendezvous;
 mod slot;
 
@@ -196,13 +197,6 @@ impl<T> Chan<T> {
     pub(crate) fn try_receive(&self) -> Result<T, TryRecvError> {
         preempt::point_at_without_cancel("try to receive");
         self.receive_now::<true>()
-    }
-
-    /// As [`try_receive`](Chan::try_receive), without the panic of the sending side.
-    #[inline]
-    pub(crate) fn try_receive_quietly(&self) -> Result<T, TryRecvError> {
-        preempt::point_at_without_cancel("try to receive");
-        self.receive_now::<false>()
     }
 
     /// Receives, waiting until the deadline, or for ever if there is none.

@@ -222,19 +222,16 @@ impl<T> Receiver<T> {
         if max == 0 {
             return 0;
         }
+        preempt::point_at("receive");
+        let count = self.handle.receive_many(values, max);
+        if count > 0 {
+            return count;
+        }
         let Ok(first) = self.recv() else {
             return 0;
         };
         values.push(first);
-        let mut count = 1;
-        while count < max {
-            let Ok(value) = self.handle.try_receive_quietly() else {
-                break;
-            };
-            values.push(value);
-            count += 1;
-        }
-        count
+        1 + self.handle.receive_many(values, max - 1)
     }
 
     fn receive_until(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {

@@ -86,6 +86,23 @@ fn plain_operations_do_not_allocate() {
 }
 
 #[test]
+fn many_values_go_without_allocation_where_there_is_space_for_them() {
+    let _alone = ALONE.lock();
+    for (sender, receiver) in [bounded(ROUNDS), unbounded()] {
+        let mut values = Vec::with_capacity(ROUNDS);
+        // The tests' own harness may allocate meanwhile.
+        let mut receive = || {
+            values.clear();
+            sender.send_many(0..ROUNDS).unwrap();
+            let before = ALLOCATIONS.load(Ordering::Relaxed);
+            assert_eq!(receiver.recv_many(&mut values, ROUNDS), ROUNDS);
+            ALLOCATIONS.load(Ordering::Relaxed) - before
+        };
+        assert!((0..10).any(|_| receive() == 0));
+    }
+}
+
+#[test]
 fn timed_operations_do_not_allocate() {
     expect_no_allocations(
         with_bounds,

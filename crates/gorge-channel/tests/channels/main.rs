@@ -3,6 +3,7 @@
 //! * one operation at a time: [`sending`], [`iterating`], [`closing`], [`cancelling`],
 //!   [`panicked`], and values that nobody receives: [`dropping`];
 //! * channels that live briefly or are passed on: [`mpsc`], [`hand_over`], [`golang`];
+//! * many values at once: [`many`];
 //! * many parties: [`crowd`], [`visibility`];
 //! * channels and what runs them: [`scheduling`], [`fairness`], [`dump`], [`thread_locals`].
 #![cfg(not(gorge_loom))]
@@ -19,6 +20,7 @@ mod fairness;
 mod golang;
 mod hand_over;
 mod iterating;
+mod many;
 mod mpsc;
 mod panicked;
 mod scheduling;
