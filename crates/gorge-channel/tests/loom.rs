@@ -86,6 +86,24 @@ fn a_sender_waiting_for_room_keeps_the_order() {
 }
 
 #[test]
+fn many_values_are_received_beside_senders_that_wait() {
+    for capacity in [Some(0), Some(1), Some(2), None] {
+        loom::model(move || {
+            let (sender, receiver) = capacity.map_or_else(unbounded, bounded);
+            let writer = thread::spawn(move || {
+                for number in 0..3 {
+                    sender.send(Box::new(number)).unwrap();
+                }
+            });
+            let mut values = Vec::new();
+            while receiver.recv_many(&mut values, 2) > 0 {}
+            assert!(values.into_iter().map(|value| *value).eq(0..3));
+            writer.join().unwrap();
+        });
+    }
+}
+
+#[test]
 fn an_unbounded_channel_passes_values() {
     loom::model(|| {
         let (sender, receiver) = unbounded();

@@ -1,5 +1,5 @@
-//! Receiving many values: those that are buffered with the lock taken once, the others one
-//! by one.
+//! Receiving many values: those that are buffered and that nobody waits for the room of with
+//! the lock taken once, the others one by one.
 
 use super::{Chan, Locked, Traits};
 use gorge_runtime::preempt;
@@ -13,7 +13,7 @@ const BYTES: usize = 8192;
 enum Left {
     /// Nothing.
     Nothing,
-    /// This many values in the buffer, for which there was no space, or not yet.
+    /// This many values in the buffer.
     Buffered(usize),
     /// Perhaps something.
     Unknown,
@@ -39,8 +39,11 @@ impl<T> Chan<T> {
             count += values.len() - before;
             match left {
                 Left::Nothing => break,
-                Left::Buffered(len) => values.reserve(len.min(max - count)),
-                Left::Unknown => {}
+                // For what is moved next: others may be faster to take the rest.
+                Left::Buffered(len) if values.len() == values.capacity() => {
+                    values.reserve(len.min(most).min(max - count));
+                }
+                Left::Buffered(_) | Left::Unknown => {}
                 Left::WithOthers => {
                     let Ok(value) = self.receive_now::<false>() else {
                         break;

@@ -83,6 +83,34 @@ fn whoever_times_out_leaves_the_queue() {
     });
 }
 
+#[test]
+fn who_received_many_values_leaves_the_flags_right() {
+    for capacity in [Some(1), Some(3), None] {
+        let (sending, receiving) = counter::new(Chan::new(capacity));
+        let flags = || (sending.head().may_receive(), sending.head().may_send());
+        let mut values = Vec::new();
+        let sent = capacity.unwrap_or(300);
+        for _ in 0..2 {
+            (0..sent).for_each(|value| assert!(sending.send(value, None).is_ok()));
+            if sent > 1 {
+                assert_eq!(receiving.receive_many(&mut values, sent - 1), sent - 1);
+                assert_eq!(flags(), (true, true));
+            }
+            assert_eq!(receiving.receive_many(&mut values, 2), 1);
+            assert!(sending.head().may_send());
+        }
+        assert_eq!(receiving.receive_many(&mut values, 2), 0);
+        assert_eq!(flags(), (false, true));
+        assert!(sending.send(1, None).is_ok());
+        assert!(sending.head().may_receive());
+        sending.close();
+        assert_eq!(receiving.receive_many(&mut values, 2), 1);
+        assert_eq!(flags(), (true, true), "the end is there to be received");
+        assert_eq!(receiving.receive_many(&mut values, 2), 0);
+        assert_eq!(values.len(), 2 * sent + 1);
+    }
+}
+
 /// What the flags say of a channel with room for one value: whether one may be received, and
 /// whether one may be sent.
 #[test]
