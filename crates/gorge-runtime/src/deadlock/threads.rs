@@ -109,7 +109,6 @@ impl Drop for Member {
 #[allow(clippy::disallowed_methods, reason = "threads are what is tested")]
 mod tests {
     use super::*;
-    use std::sync::mpsc;
     use std::thread;
 
     #[test]
@@ -122,19 +121,27 @@ mod tests {
 
     #[test]
     fn a_listing_has_every_thread_that_stays() {
-        let (send, receive) = mpsc::channel();
-        let (stop, stopped) = mpsc::channel::<()>();
+        let (its_id, stop) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(false)));
+        let (tells, stops) = (its_id.clone(), stop.clone());
         let other = thread::spawn(move || {
-            send.send(this_thread()).expect("it listens");
-            assert!(stopped.recv().is_err(), "until the other side is gone");
+            *tells.lock() = Some(this_thread());
+            while !*stops.lock() {
+                thread::park();
+            }
         });
-        let id = receive.recv().expect("it is sent");
+        let id = loop {
+            if let Some(id) = *its_id.lock() {
+                break id;
+            }
+            thread::yield_now();
+        };
         let mut found = None;
         while found.is_none() {
             found = listing();
         }
         assert!(found.expect("just found").contains(&id));
-        drop(stop);
+        *stop.lock() = true;
+        other.thread().unpark();
         other.join().expect("it ends");
     }
 }
