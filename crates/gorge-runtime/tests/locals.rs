@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 
@@ -252,7 +252,17 @@ fn destructors_may_use_others() {
                 "what a local's destructor has made"
             );
             let used = Arc::clone(&count);
-            drop(go(move || UsesCounted(used)));
+            let is_detached = Arc::new(AtomicBool::new(false));
+            let may_end = Arc::clone(&is_detached);
+            let detached = go(move || {
+                // Had it ended before, its result would be its handle's to drop.
+                while !may_end.load(Ordering::Acquire) {
+                    yield_now();
+                }
+                UsesCounted(used)
+            });
+            drop(detached);
+            is_detached.store(true, Ordering::Release);
             while Arc::strong_count(&count) > 1 {
                 yield_now();
             }
