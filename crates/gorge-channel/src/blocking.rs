@@ -12,7 +12,7 @@
 //! | cancelled | unlinked here | is dropped | is empty |
 //! | refused | was never linked | is dropped | is empty |
 
-use crate::channel::{Kind, Locked, State};
+use crate::channel::{Locked, State};
 use crate::error::{RecvTimeoutError, SendTimeoutError};
 use crate::place::Place;
 use crate::waiter::{Claimed, ClaimedAll, Message, Node, WaitList};
@@ -66,11 +66,7 @@ impl<T> Locked<'_, T> {
         let due = self.buffer.due();
         let is_due_first = due.is_some_and(|due| deadline.is_none_or(|deadline| due <= deadline));
         let until = if is_due_first { due } else { deadline };
-        let reason = match self.chan().kind() {
-            Kind::Never => WaitReason::ChannelReceiveNever,
-            _ => WaitReason::ChannelReceive,
-        };
-        let wait = self.describe(reason, until);
+        let wait = self.describe(WaitReason::ChannelReceive, until);
         let place = Place::empty();
         let waited = wait_in(
             self,

@@ -62,8 +62,6 @@ pub(crate) enum Kind {
     Senders,
     /// The clock.
     Timer,
-    /// Nothing, ever.
-    Never,
 }
 
 /// What the lock guards. What sends and receives touch comes first.
@@ -104,11 +102,6 @@ impl<T> Chan<T> {
             None => Buffer::Blocks(Blocks::new()),
         };
         Chan::with_buffer(buffer, capacity, Kind::Senders)
-    }
-
-    /// A channel without values and without an end.
-    pub(crate) fn never() -> Chan<T> {
-        Chan::with_buffer(Buffer::Ring(Ring::new(0)), Some(0), Kind::Never)
     }
 
     fn with_buffer(buffer: Buffer<T>, capacity: Option<usize>, kind: Kind) -> Chan<T> {

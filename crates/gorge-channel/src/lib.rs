@@ -12,6 +12,7 @@ mod counter;
 mod error;
 mod futures;
 mod iter;
+mod never;
 mod overdue;
 mod panicked;
 mod permit;

@@ -16,6 +16,7 @@
 
 use crate::channel::Chan;
 use crate::error::RecvTimeoutError;
+use crate::never;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
 use gorge_runtime::cancel;
@@ -168,14 +169,19 @@ impl<T> Receiver<T> {
     #[doc(hidden)]
     #[inline]
     pub fn __recv_quietly(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
-        self.chan().receive(deadline)
+        match self.chan() {
+            Some(chan) => chan.receive(deadline),
+            None => Err(never::wait_until(deadline)),
+        }
     }
 
     /// From now on a panic that the channel is closed with, or was, is not told to receivers,
     /// which find it disconnected, but to who calls [`Receiver::__kept_panic`].
     #[doc(hidden)]
     pub fn __keep_panic(&self) {
-        let chan = self.chan();
+        let Some(chan) = self.chan() else {
+            return;
+        };
         let mut locked = chan.lock();
         locked.keeps_panic = true;
         chan.head().panicked.store(false, Ordering::Relaxed);
@@ -184,13 +190,13 @@ impl<T> Receiver<T> {
     /// The panic that the channel was closed with, also one that is not told.
     #[doc(hidden)]
     pub fn __kept_panic(&self) -> Option<SharedPanic> {
-        self.chan().lock().panic.clone()
+        self.chan()?.lock().panic.clone()
     }
 
     /// The panic that the channel was closed with.
     #[doc(hidden)]
     pub fn __panic(&self) -> Option<SharedPanic> {
-        self.chan().panic()
+        self.chan()?.panic()
     }
 }
 

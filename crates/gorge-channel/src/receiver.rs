@@ -1,8 +1,9 @@
 //! The receiving end.
 
-use crate::channel::{Chan, Kind};
+use crate::channel::Chan;
 use crate::counter::{self, Handle, Receiving};
 use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
+use crate::never;
 use gorge_runtime::{preempt, time};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -40,12 +41,15 @@ use std::time::{Duration, Instant};
 /// # Ok::<_, gorge_channel::SendError<u32>>(())
 /// ```
 pub struct Receiver<T> {
-    handle: Handle<T, Receiving>,
+    /// `None`: it never receives anything.
+    handle: Option<Handle<T, Receiving>>,
 }
 
 impl<T> Receiver<T> {
     pub(crate) fn new(handle: Handle<T, Receiving>) -> Receiver<T> {
-        Receiver { handle }
+        Receiver {
+            handle: Some(handle),
+        }
     }
 
     /// A receiver that nobody sends to. Its channel disconnects when this crate
@@ -65,18 +69,26 @@ impl<T> Receiver<T> {
     }
 
     /// A receiver that never receives anything.
-    pub(crate) fn never() -> Receiver<T> {
-        Receiver::of_nobody(Chan::never())
+    pub(crate) const fn never() -> Receiver<T> {
+        Receiver { handle: None }
     }
 
-    pub(crate) fn chan(&self) -> &Chan<T> {
-        &self.handle
+    /// The channel; none of one that [never](Receiver::never) receives anything.
+    #[inline]
+    pub(crate) fn chan(&self) -> Option<&Chan<T>> {
+        self.handle.as_deref()
     }
 
-    /// Closes a channel that was made [without a
-    /// sender](Receiver::without_sender).
+    /// The channel, of one that is known to have one.
+    #[inline]
+    pub(crate) fn own_chan(&self) -> &Chan<T> {
+        self.chan().expect("it was made with a channel")
+    }
+
+    /// Closes a channel that was made [without a sender](Receiver::without_sender). Never
+    /// is what has none.
     pub(crate) fn close_as_owner(&self) -> bool {
-        self.handle.close()
+        self.chan().is_some_and(Chan::close)
     }
 
     /// Receives a value, waiting until there is one.
@@ -103,8 +115,11 @@ impl<T> Receiver<T> {
     /// ```
     #[inline]
     pub fn recv(&self) -> Result<T, RecvError> {
-        self.handle.receive(None).map_err(|_| {
-            self.handle.resume_panic();
+        let Some(chan) = self.chan() else {
+            never::wait()
+        };
+        chan.receive(None).map_err(|_| {
+            chan.resume_panic();
             RecvError
         })
     }
@@ -133,7 +148,10 @@ impl<T> Receiver<T> {
     /// ```
     #[inline]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.handle.try_receive()
+        match self.chan() {
+            Some(chan) => chan.try_receive(),
+            None => Err(never::try_receive()),
+        }
     }
 
     /// Receives a value, waiting no longer than `timeout`.
@@ -222,10 +240,13 @@ impl<T> Receiver<T> {
         if max == 0 {
             return 0;
         }
+        let Some(chan) = self.chan() else {
+            never::wait()
+        };
         preempt::point_at("receive");
         // Where there is room for values, they may be there.
-        if self.handle.capacity() != Some(0) {
-            let count = self.handle.receive_many(values, max);
+        if chan.capacity() != Some(0) {
+            let count = chan.receive_many(values, max);
             if count > 0 {
                 return count;
             }
@@ -234,13 +255,16 @@ impl<T> Receiver<T> {
             return 0;
         };
         values.push(first);
-        1 + self.handle.receive_many(values, max - 1)
+        1 + chan.receive_many(values, max - 1)
     }
 
     fn receive_until(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
-        self.handle.receive(deadline).inspect_err(|&error| {
+        let Some(chan) = self.chan() else {
+            return Err(never::wait_until(deadline));
+        };
+        chan.receive(deadline).inspect_err(|&error| {
             if error == RecvTimeoutError::Disconnected {
-                self.handle.resume_panic();
+                chan.resume_panic();
             }
         })
     }
@@ -249,7 +273,7 @@ impl<T> Receiver<T> {
     #[inline]
     fn try_before_waiting(&self) -> Result<Option<T>, RecvTimeoutError> {
         preempt::point_at("receive");
-        match self.handle.try_receive() {
+        match self.try_recv() {
             Ok(value) => Ok(Some(value)),
             Err(TryRecvError::Empty) => Ok(None),
             Err(TryRecvError::Disconnected) => Err(RecvTimeoutError::Disconnected),
@@ -277,20 +301,21 @@ impl<T> Receiver<T> {
     /// # Ok::<_, SendError<i32>>(())
     /// ```
     pub fn close(&self) -> bool {
-        !self.handle.is_ownerless() && self.handle.close()
+        let handle = self.handle.as_ref();
+        handle.is_some_and(|handle| !handle.is_ownerless() && handle.close())
     }
 
     /// Whether nothing can be sent any more, because the channel was closed or
     /// all senders are gone. There may still be values in it.
     pub fn is_closed(&self) -> bool {
         preempt::point_at_without_cancel("look at a channel");
-        self.handle.is_closed()
+        self.chan().is_some_and(Chan::is_closed)
     }
 
     /// How many values are in the channel. Always zero if its capacity is.
     pub fn len(&self) -> usize {
         preempt::point_at_without_cancel("look at a channel");
-        self.handle.len()
+        self.chan().map_or(0, Chan::len)
     }
 
     /// Whether no value is in the channel. Always true if its capacity is zero.
@@ -302,12 +327,12 @@ impl<T> Receiver<T> {
     /// zero.
     pub fn is_full(&self) -> bool {
         preempt::point_at_without_cancel("look at a channel");
-        self.handle.is_full()
+        self.chan().is_none_or(Chan::is_full)
     }
 
     /// How many values the channel can keep; `None` if there is no bound.
     pub fn capacity(&self) -> Option<usize> {
-        self.handle.capacity()
+        self.chan().map_or(Some(0), Chan::capacity)
     }
 
     /// Whether both receive from the same channel.
@@ -321,8 +346,7 @@ impl<T> Receiver<T> {
     /// assert!(!receiver.same_channel(&other));
     /// ```
     pub fn same_channel(&self, other: &Receiver<T>) -> bool {
-        let is_never = |it: &Receiver<T>| it.handle.kind() == Kind::Never;
-        self.handle.address() == other.handle.address() || is_never(self) && is_never(other)
+        self.chan().map(Chan::address) == other.chan().map(Chan::address)
     }
 }
 

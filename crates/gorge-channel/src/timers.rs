@@ -57,6 +57,8 @@ pub fn tick(duration: Duration) -> Receiver<Instant> {
 /// A channel that never delivers a message, and stays open: for a case of a select that
 /// is switched off.
 ///
+/// There is nothing behind it: making one costs nothing, and it may be a constant.
+///
 /// # Examples
 ///
 /// ```
@@ -70,7 +72,7 @@ pub fn tick(duration: Duration) -> Receiver<Instant> {
 ///     default => println!("not wanted"),
 /// }
 /// ```
-pub fn never<T>() -> Receiver<T> {
+pub const fn never<T>() -> Receiver<T> {
     Receiver::never()
 }
 

@@ -62,7 +62,6 @@ impl Traits {
             (Kind::Timer, _) => Traits::TIMER,
             (Kind::Senders, Some(0)) => Traits::RENDEZVOUS,
             (Kind::Senders, Some(1)) => Traits::SLOT,
-            (Kind::Never, _) => Traits::NONE,
             (Kind::Senders, None) => Traits::BUFFER.and(Traits::UNBOUNDED),
             (Kind::Senders, Some(_)) => Traits::BUFFER,
         }

@@ -12,7 +12,6 @@
 
 use super::node::{Kind, NodeRef};
 use super::{Context, background};
-use crate::channel;
 use crate::{Receiver, Select, bounded};
 use std::convert::Infallible;
 
@@ -38,7 +37,7 @@ impl Context {
     /// assert!(context.err().is_some());
     /// ```
     pub fn from_done(done: Receiver<()>) -> Context {
-        if done.chan().kind() == channel::Kind::Never {
+        if done.chan().is_none() {
             return background();
         }
         let (inner, guard) = background().with_cancel();

@@ -100,7 +100,7 @@ mod on_the_clock {
             let Some(sleep) = self.sleep.take() else {
                 return;
             };
-            if sleep.stopped.chan().is_closed() {
+            if sleep.stopped.own_chan().is_closed() {
                 return;
             }
             if self.is_thread {

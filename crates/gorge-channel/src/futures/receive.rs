@@ -5,6 +5,7 @@ use super::party::{Party, Role};
 use crate::Receiver;
 use crate::channel::{Chan, Kind, Past, ReceiveStop};
 use crate::error::RecvError;
+use crate::never;
 use crate::waiter::{Claimed, ClaimedAll};
 use gorge_runtime::preempt;
 use std::fmt;
@@ -61,14 +62,18 @@ impl<T> Future for RecvFuture<'_, T> {
     type Output = Result<T, RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let chan = self.receiver.chan();
-        self.receiving.poll(chan, cx)
+        match self.receiver.chan() {
+            Some(chan) => self.receiving.poll(chan, cx),
+            None => never::poll(),
+        }
     }
 }
 
 impl<T> Drop for RecvFuture<'_, T> {
     fn drop(&mut self) {
-        self.receiving.stop(self.receiver.chan());
+        if let Some(chan) = self.receiver.chan() {
+            self.receiving.stop(chan);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::receive::Receiving;
 use crate::Receiver;
+use crate::never;
 use futures_core::stream::{FusedStream, Stream};
 use std::fmt;
 use std::ops::Deref;
@@ -85,7 +86,10 @@ impl<T> Stream for RecvStream<'_, T> {
             return Poll::Ready(None);
         }
         let this = &mut *self;
-        let received = ready!(this.receiving.poll(this.receiver.chan(), cx));
+        let Some(chan) = this.receiver.chan() else {
+            return never::poll();
+        };
+        let received = ready!(this.receiving.poll(chan, cx));
         this.is_terminated = received.is_err();
         Poll::Ready(received.ok())
     }
@@ -99,7 +103,9 @@ impl<T> FusedStream for RecvStream<'_, T> {
 
 impl<T> Drop for RecvStream<'_, T> {
     fn drop(&mut self) {
-        self.receiving.stop(self.receiver.chan());
+        if let Some(chan) = self.receiver.chan() {
+            self.receiving.stop(chan);
+        }
     }
 }
 

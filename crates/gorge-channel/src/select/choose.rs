@@ -146,7 +146,7 @@ impl Select<'_> {
     /// all in a model.
     unsafe fn empty(&self, _room: NonNull<()>) {
         #[cfg(gorge_loom)]
-        if let Some(case) = self.cases.as_slice().iter().find(|case| !case.sends()) {
+        if let Some(case) = self.cases.as_slice().iter().find(|case| case.may_receive()) {
             // SAFETY: the caller's contract.
             unsafe { case.empty(_room) };
         }

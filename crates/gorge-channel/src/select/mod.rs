@@ -1,6 +1,7 @@
 //! Selecting: the first of several sends and receives that can be done.
 //!
 //! * [`case`]: one operation, without the type of its values.
+//! * [`table`]: what can be done with it, for each type of values.
 //! * [`slot`]: room for a value of any type.
 //! * [`choose`]: which case is tried, and when.
 //! * [`moment`]: a look at all cases at once.
@@ -21,6 +22,7 @@ mod macros;
 mod moment;
 mod operation;
 mod slot;
+mod table;
 mod wait;
 
 pub use operation::{Chosen, SelectedOperation};
@@ -113,7 +115,10 @@ impl<'a> Select<'a> {
     /// Adds a receive. Returns its index: how many were added before it.
     #[inline]
     pub fn recv<T>(&mut self, receiver: &'a Receiver<T>) -> usize {
-        let case = Case::receive(receiver.chan(), self.next_index);
+        let case = match receiver.chan() {
+            Some(chan) => Case::receive(chan, self.next_index),
+            None => Case::never(self.next_index),
+        };
         self.add(case)
     }
 

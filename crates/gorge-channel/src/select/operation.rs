@@ -1,7 +1,8 @@
 //! What a select has chosen, to be completed.
 
-use super::case::{Case, Won};
+use super::case::Case;
 use super::slot::{Parcel, Slot};
+use super::table::Won;
 use crate::error::{RecvError, SendError};
 use crate::permit::Permit;
 use crate::place;
@@ -99,7 +100,7 @@ impl<'a> SelectedOperation<'a> {
     #[inline]
     pub fn recv<T>(self, receiver: &Receiver<T>) -> Result<T, RecvError> {
         self.__recv_quietly(receiver)
-            .inspect_err(|_| receiver.chan().resume_panic())
+            .inspect_err(|_| receiver.own_chan().resume_panic())
     }
 
     /// As [`recv`](SelectedOperation::recv), without the [panic](Receiver::__panic).
@@ -153,7 +154,7 @@ impl<'s, 'a> Chosen<'s, 'a> {
     pub fn recv<T>(mut self, receiver: &Receiver<T>) -> Result<T, RecvError> {
         check_receiver(self.case, receiver);
         if self.won.take() != Some(Won::Value) {
-            receiver.chan().resume_panic();
+            receiver.own_chan().resume_panic();
             return Err(RecvError);
         }
         // SAFETY: the slot holds a value, which is of this channel's type and is taken once.
@@ -174,7 +175,7 @@ fn check_sender<T>(case: Case<'_>, sender: &Sender<T>) {
 #[inline(always)]
 fn check_receiver<T>(case: Case<'_>, receiver: &Receiver<T>) {
     assert!(
-        case.is_of(receiver.chan()) && !case.sends(),
+        receiver.chan().is_some_and(|chan| case.is_of(chan)) && !case.sends(),
         "passed a receiver that wasn't selected"
     );
 }

@@ -29,7 +29,8 @@
 //! the channel that they share, so one of them is second, finds the other one's node, and
 //! looks again, which takes the first one out of its wait.
 
-use super::case::{Case, Choice, Party, Won};
+use super::case::{Case, Choice};
+use super::table::{Party, Won};
 use crate::blocking::wake_if_any;
 use crate::channel::Traits;
 use crate::waiter::{Claimed, ClaimedAll, Message, Node};

@@ -68,7 +68,7 @@ impl Ticker {
     /// waits for it waits on, until the ticker is [set anew](Ticker::reset).
     pub fn stop(&self) {
         preempt::point_at_without_cancel("stop a timer");
-        self.channel.chan().stop_timer();
+        self.channel.own_chan().stop_timer();
     }
 
     /// Sets it anew: the next tick comes in `period` from now, and one every `period` from
@@ -82,7 +82,7 @@ impl Ticker {
         preempt::point_at_without_cancel("set a timer");
         check(period, "Ticker::reset");
         self.channel
-            .chan()
+            .own_chan()
             .set_timer(time::deadline(period), Some(period));
     }
 }

@@ -71,7 +71,7 @@ impl Timer {
     /// [set anew](Timer::reset).
     pub fn stop(&self) -> bool {
         preempt::point_at_without_cancel("stop a timer");
-        self.channel.chan().stop_timer()
+        self.channel.own_chan().stop_timer()
     }
 
     /// Sets it anew: it is due in `duration` from now, whatever it was before, and whoever
@@ -79,14 +79,14 @@ impl Timer {
     pub fn reset(&self, duration: Duration) -> bool {
         preempt::point_at_without_cancel("set a timer");
         self.channel
-            .chan()
+            .own_chan()
             .set_timer(time::deadline(duration), None)
     }
 
     /// As [`reset`](Timer::reset), to be due at `when`.
     pub fn reset_at(&self, when: Instant) -> bool {
         preempt::point_at_without_cancel("set a timer");
-        self.channel.chan().set_timer(Some(when), None)
+        self.channel.own_chan().set_timer(Some(when), None)
     }
 }
 

@@ -6,7 +6,7 @@
     reason = "tests run on real threads"
 )]
 
-use gorge_channel::{Receiver, Sender, bounded, context, unbounded};
+use gorge_channel::{Receiver, Select, Sender, bounded, context, never, select, unbounded};
 use gorge_runtime::park::WaitReason;
 use gorge_runtime::{GoroutineState, JoinHandle, Runtime, yield_now};
 use std::sync::Arc;
@@ -234,5 +234,37 @@ fn a_hand_over_that_races_with_cancels_happens_on_both_sides_or_on_none() {
             handed_over += u32::from(sent);
         }
         eprintln!("{handed_over} of 2000 handed over");
+    });
+}
+
+#[test]
+fn who_waits_for_what_never_comes_is_cancelled() {
+    use WaitReason::{ChannelReceiveNever, Select as Selecting};
+    type Wait = fn(&Receiver<i32>);
+    let waits: [(WaitReason, Wait); 6] = [
+        (ChannelReceiveNever, |nothing| _ = nothing.recv()),
+        (ChannelReceiveNever, |nothing| {
+            _ = nothing.recv_timeout(AGES)
+        }),
+        (ChannelReceiveNever, |nothing| {
+            _ = nothing.recv_many(&mut Vec::new(), 1)
+        }),
+        (ChannelReceiveNever, |nothing| _ = nothing.iter().next()),
+        (Selecting, |nothing| {
+            let mut select = Select::new();
+            select.recv(nothing);
+            select.ready();
+        }),
+        (Selecting, |nothing| {
+            select! { recv(nothing) -> _ => {}, recv(never::<String>()) -> _ => {} }
+        }),
+    ];
+    in_each_placement(|runtime| {
+        for (reason, wait) in waits {
+            let waiting = runtime.go(move || wait(&never()));
+            wait_until_parked(runtime, &waiting, reason);
+            waiting.cancel();
+            expect_cancelled(waiting);
+        }
     });
 }

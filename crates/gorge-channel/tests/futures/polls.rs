@@ -405,4 +405,9 @@ fn a_stream_that_is_dropped_puts_its_value_back() {
 fn nothing_is_ever_received_of_never() {
     let never = never::<()>();
     assert_eq!(never.recv_async().now_or_never(), None);
+    let mut stream = never.stream();
+    assert_eq!(stream.next().now_or_never(), None);
+    assert_eq!(never.clone().into_stream().next().now_or_never(), None);
+    let waits = poll_immediate(never.recv_async());
+    assert_eq!(block_on(waits), None);
 }

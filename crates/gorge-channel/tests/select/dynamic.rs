@@ -2,7 +2,9 @@
 #![allow(clippy::disallowed_methods, reason = "tests start threads")]
 
 use crate::common::{self, Census, LONG, SHORT, everywhere};
-use gorge_channel::{Receiver, Select, Sender, bounded, select, unbounded};
+use gorge_channel::{
+    Receiver, Select, SelectedOperation, Sender, bounded, never, select, unbounded,
+};
 use gorge_runtime::{Runtime, go, goroutine, yield_now};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -85,6 +87,45 @@ fn operations_that_are_not_completed_harm_nobody() {
         drop((sender, receiver));
         assert_eq!(census.alive(), 0);
     }
+}
+
+#[test]
+fn operations_are_completed_with_the_handle_that_was_added() {
+    type Complete<'a> = &'a dyn Fn(SelectedOperation<'_>);
+    const NO_SENDER: &str = "passed a sender that wasn't selected";
+    const NO_RECEIVER: &str = "passed a receiver that wasn't selected";
+    let ((sender, receiver), (other_sender, other)) = (bounded(1), bounded(1));
+    let expect_panic = |message, operation: SelectedOperation<'_>, complete: Complete<'_>| {
+        let completed = catch_unwind(AssertUnwindSafe(|| complete(operation)));
+        let payload = completed.expect_err("it panics");
+        assert_eq!(payload.downcast_ref(), Some(&message));
+    };
+    // The other end of the channel is as wrong as another channel.
+    let no_receives: [(_, Complete<'_>); 3] = [
+        (NO_RECEIVER, &|operation| _ = operation.recv(&other)),
+        (NO_RECEIVER, &|operation| {
+            _ = operation.recv(&never::<i32>())
+        }),
+        (NO_SENDER, &|operation| _ = operation.send(&sender, 1)),
+    ];
+    for (message, complete) in no_receives {
+        sender.try_send(1).unwrap();
+        let mut select = Select::new();
+        select.recv(&receiver);
+        expect_panic(message, select.select(), complete);
+    }
+    let no_sends: [(_, Complete<'_>); 2] = [
+        (NO_SENDER, &|operation| _ = operation.send(&other_sender, 1)),
+        (NO_RECEIVER, &|operation| _ = operation.recv(&receiver)),
+    ];
+    for (message, complete) in no_sends {
+        let mut select = Select::new();
+        select.send(&sender);
+        expect_panic(message, select.select(), complete);
+    }
+    // What was chosen is gone, or its room free again.
+    assert_eq!(sender.try_send(2), Ok(()));
+    assert_eq!(receiver.try_recv(), Ok(2));
 }
 
 #[test]

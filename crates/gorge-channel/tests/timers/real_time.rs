@@ -187,6 +187,9 @@ fn nothing_comes_from_never() {
         assert!(start.elapsed() >= 2 * MS);
     }
     select! { recv(nothing) -> _ => unreachable!(), recv(never::<u8>()) -> _ => unreachable!(), default => {} }
+    assert!(!nothing.close() && !nothing.is_closed());
+    assert_eq!(nothing.recv_many(&mut Vec::new(), 0), 0);
+    assert_eq!(nothing.try_iter().next(), None);
 }
 
 #[test]

@@ -70,6 +70,14 @@ pub(crate) fn operations_are_selected_in_every_way(notes: &mut Notes) {
     note!(notes: idle.select_timeout(MS).map(|_| ()) == Err(SelectTimeoutError));
     note!(notes: idle.select_deadline(start + 2 * MS).map(|_| ()), start.elapsed() >= 2 * MS);
     note!(notes: idle.select_deadline(start).map(|_| ()));
+    note!(notes: idle.try_ready(), idle.ready_timeout(MS), idle.ready_deadline(start));
+    // It has an index like others, and is taken out as they are.
+    let (s, r) = bounded(1);
+    note!(notes: idle.send(&s), idle.recv(&r));
+    note!(notes: idle.ready(), complete(idle.select(), &r, &s), idle.ready());
+    idle.remove(0);
+    note!(notes: complete(idle.select(), &r, &s));
+    notes.add_panic("taken out twice", || idle.remove(0));
     // What has no end is ready.
     let (s, r) = (bounded(0).0, bounded(0).1);
     let mut gone = Select::new();

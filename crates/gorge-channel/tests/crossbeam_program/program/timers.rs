@@ -8,6 +8,12 @@ use std::time::{Duration, Instant};
 const MS: Duration = Duration::from_millis(1);
 const LONG: Duration = Duration::from_secs(60);
 
+const NOTHING: Receiver<i32> = never();
+static NOTHING_FOR_ALL: Receiver<String> = never();
+thread_local! {
+    static NOTHING_HERE: Receiver<()> = const { never() };
+}
+
 pub(crate) fn timers_fire_once_and_tickers_again(notes: &mut Notes) {
     let start = Instant::now();
     let timer: Receiver<Instant> = after(3 * MS);
@@ -57,6 +63,13 @@ pub(crate) fn never_is_a_channel_like_others(notes: &mut Notes) {
     note!(notes: select! { recv(nothing) -> _ => 1, recv(timeout) -> _ => 2 });
     let optional = [&nothing].into_iter().find(|it| !it.is_empty());
     note!(notes: select! { recv(optional.unwrap_or(&never())) -> _ => 1, default => 2 });
+    note!(notes: NOTHING.try_recv(), NOTHING.same_channel(&nothing.clone()));
+    note!(notes: NOTHING_FOR_ALL.recv_deadline(Instant::now()), NOTHING_HERE.with(Receiver::len));
+    note!(notes: select! {
+        recv(NOTHING_FOR_ALL) -> text => text.is_ok(),
+        recv(NOTHING) -> number => number.is_err(),
+        default(MS) => true,
+    });
     let mut ticks = tick(MS);
     let mut steps = 0;
     loop {
