@@ -58,10 +58,22 @@ const STEPS: &[Step] = &[
         name: "clippy",
         work: Work::Cargo("clippy --workspace --all-targets --locked -- -D warnings"),
     },
+    // Built beforehand: a build takes as long as the machine is slow, tests that hang for ever.
+    Step {
+        name: "build-debug",
+        work: Work::Cargo("test --workspace --lib --bins --examples --tests --locked --no-run"),
+    },
     Step {
         name: "test-debug",
         work: Work::Test(
             "test --workspace --lib --bins --examples --tests --locked --no-fail-fast",
+        ),
+    },
+    Step {
+        name: "build-release",
+        work: Work::Cargo(
+            "test --workspace --exclude benches --exclude xtask --lib --bins --examples --tests --locked \
+             --no-run --release",
         ),
     },
     Step {

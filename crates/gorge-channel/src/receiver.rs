@@ -85,10 +85,9 @@ impl<T> Receiver<T> {
         self.chan().expect("it was made with a channel")
     }
 
-    /// Closes a channel that was made [without a sender](Receiver::without_sender). Never
-    /// is what has none.
+    /// Closes a channel that was made [without a sender](Receiver::without_sender).
     pub(crate) fn close_as_owner(&self) -> bool {
-        self.chan().is_some_and(Chan::close)
+        self.own_chan().close()
     }
 
     /// Receives a value, waiting until there is one.

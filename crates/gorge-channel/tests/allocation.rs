@@ -23,7 +23,14 @@ const ROUNDS: usize = 300;
 const OF_THE_RUNTIME: usize = ROUNDS / 4;
 
 /// What never comes is a constant.
-const NOTHING: Receiver<[u64; 8]> = never();
+const NOTHING: Receiver<String> = never();
+
+/// A channel on which nothing comes, of the largest values that a select has room for.
+static IDLE: LazyLock<Receiver<[u64; 8]>> = LazyLock::new(|| {
+    let (sender, receiver) = bounded(0);
+    std::mem::forget(sender);
+    receiver
+});
 
 /// A channel without room.
 static FULL: LazyLock<(Sender<u8>, Receiver<u8>)> = LazyLock::new(|| {
@@ -121,6 +128,7 @@ fn operations_that_time_out_do_not_allocate() {
             sender.send(number).unwrap();
         },
         |receiver| {
+            assert!(IDLE.recv_timeout(BRIEF).is_err());
             assert!(NOTHING.recv_timeout(BRIEF).is_err());
             receiver.recv().unwrap()
         },
@@ -134,12 +142,14 @@ fn selects_do_not_allocate() {
         |sender, number| {
             select! {
                 send(sender, number) -> sent => sent.unwrap(),
+                recv(*IDLE) -> _ => unreachable!(),
                 recv(NOTHING) -> _ => unreachable!(),
             }
         },
         |receiver| {
             select! {
-                recv(never::<String>()) -> _ => unreachable!(),
+                recv(*IDLE) -> _ => unreachable!(),
+                recv(never::<u8>()) -> _ => unreachable!(),
                 recv(receiver) -> value => value.unwrap(),
                 recv(receiver) -> value => value.unwrap(),
                 default(LONG) => unreachable!(),

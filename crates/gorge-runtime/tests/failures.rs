@@ -186,16 +186,24 @@ fn the_child() {
         .max_procs(1)
         .panic_policy(PanicPolicy::Abort);
     let runtime = builder.build().expect("a runtime");
+    let may_end = Mark::default();
+    let waits = may_end.clone();
     runtime.run(|| match &*case {
+        // Had the goroutine ended before, this one would drop the result.
         "result" => {
-            drop(go(|| Explosive));
+            drop(go(move || {
+                wait_for(|| waits.is_set());
+                Explosive
+            }));
+            may_end.set();
             goroutine::sleep(Duration::from_secs(10));
         }
         "waker" => {
-            let mut handle = go(yield_now);
+            let mut handle = go(move || wait_for(|| waits.is_set()));
             let waker = Waker::from(Arc::new(Bomb));
             let polled = Pin::new(&mut handle).poll(&mut Context::from_waker(&waker));
             assert!(polled.is_pending());
+            may_end.set();
             goroutine::sleep(Duration::from_secs(10));
         }
         _ => unreachable!("cases are named above"),

@@ -11,7 +11,9 @@ use super::Context;
 use super::error::{ContextError, Ending};
 use super::node::{Func, NodeRef};
 use super::tree;
+use crate::Sender;
 use gorge_runtime::preempt;
+use std::convert::Infallible;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -44,18 +46,22 @@ impl Context {
         F: FnOnce() + Send + 'static,
     {
         let is_waited_for = self.err().is_none() && self.deadline().is_some();
-        let function: Func = match is_waited_for {
-            true => self.with_somebody_to_wait(f),
-            false => Box::new(f),
+        let function: Func = match is_waited_for.then(|| self.have_somebody_wait()) {
+            Some(lives) => Box::new(move || {
+                drop(lives);
+                f();
+            }),
+            None => Box::new(f),
         };
         AfterFunc {
             node: tree::register(&self.node, function),
         }
     }
 
+    /// Starts a goroutine that waits for the deadline, as long as there is what is returned.
     #[cfg(not(gorge_loom))]
-    fn with_somebody_to_wait(&self, f: impl FnOnce() + Send + 'static) -> Func {
-        let (lives, is_over) = crate::bounded::<std::convert::Infallible>(0);
+    fn have_somebody_wait(&self) -> Sender<Infallible> {
+        let (lives, is_over) = crate::bounded(0);
         let context = self.clone();
         drop(gorge_runtime::go(move || {
             crate::select! {
@@ -64,16 +70,13 @@ impl Context {
             }
             _ = context.err();
         }));
-        Box::new(move || {
-            drop(lives);
-            f();
-        })
+        lives
     }
 
     /// Loom's models have no clock.
     #[cfg(gorge_loom)]
-    fn with_somebody_to_wait(&self, f: impl FnOnce() + Send + 'static) -> Func {
-        Box::new(f)
+    fn have_somebody_wait(&self) -> Sender<Infallible> {
+        crate::bounded(0).0
     }
 }
 

@@ -14,8 +14,8 @@ use std::time::Instant;
 
 #[derive(Clone, Copy)]
 pub(super) struct Case<'a> {
-    /// Dangling, if the case is never ready: the operations of that are those that do not
-    /// ask for a channel.
+    /// Of the operations' type, and kept by the handle. Dangling, if the case is never ready:
+    /// the operations of that ask for no channel. So it is what they ask for.
     chan: NonNull<()>,
     operations: &'static Operations,
     /// What the program knows it by, and in the lowest bits [`SENDS`] or [`IS_NEVER`].
@@ -102,15 +102,15 @@ impl<'a> Case<'a> {
         self.operations.layout
     }
 
-    /// Where the channel stands when several are locked: no two have the same.
+    /// Where the channel stands when several are locked: no two channels have the same.
     pub(super) fn order(&self) -> usize {
-        // SAFETY: the handle keeps the channel.
+        // SAFETY: the channel is as the operations ask.
         unsafe { (self.operations.order)(self.chan) }
     }
 
     /// Takes the channel's lock, until [`unlock`](Case::unlock).
     pub(super) fn lock(&self) {
-        // SAFETY: the handle keeps the channel.
+        // SAFETY: the channel is as the operations ask.
         unsafe { (self.operations.lock)(self.chan) };
     }
 
@@ -120,7 +120,7 @@ impl<'a> Case<'a> {
     ///
     /// The caller holds the lock, from [`lock`](Case::lock).
     pub(super) unsafe fn unlock(&self) {
-        // SAFETY: the handle keeps the channel; the rest is the caller's contract.
+        // SAFETY: the channel is as the operations ask; the rest is the caller's contract.
         unsafe { (self.operations.unlock)(self.chan) };
     }
 
@@ -128,25 +128,32 @@ impl<'a> Case<'a> {
     /// moment ago.
     #[inline]
     pub(super) fn may_start(&self) -> bool {
-        self.head().is_some_and(|head| match self.sends() {
-            true => head.may_send(),
-            false => head.may_receive(),
-        })
+        match self.key & (SENDS | IS_NEVER) {
+            // SAFETY: such a case has a channel.
+            0 => unsafe { self.head_of_channel() }.may_receive(),
+            // SAFETY: as above.
+            SENDS => unsafe { self.head_of_channel() }.may_send(),
+            _ => false,
+        }
     }
 
     /// What its channel is like.
     #[inline]
     pub(super) fn traits(&self) -> Traits {
-        self.head().map_or(Traits::NONE, Head::traits)
+        match self.key & IS_NEVER {
+            // SAFETY: such a case has a channel.
+            0 => unsafe { self.head_of_channel() }.traits(),
+            _ => Traits::NONE,
+        }
     }
 
+    /// # Safety
+    ///
+    /// The case has a channel.
     #[inline]
-    fn head(&self) -> Option<&Head> {
-        if self.key & IS_NEVER != 0 {
-            return None;
-        }
+    unsafe fn head_of_channel(&self) -> &Head {
         // SAFETY: the handle keeps the channel, whose head comes first.
-        Some(unsafe { self.chan.cast::<Head>().as_ref() })
+        unsafe { self.chan.cast::<Head>().as_ref() }
     }
 
     /// Does what can be done at once. A value that it gets goes to `room`.
@@ -156,7 +163,7 @@ impl<'a> Case<'a> {
     /// `room` is the caller's, as [`layout`](Case::layout) says, and empty.
     #[inline]
     pub(super) unsafe fn start(&self, room: NonNull<()>) -> Option<Won> {
-        // SAFETY: the handle keeps the channel, and the room is the caller's contract.
+        // SAFETY: the channel is as the operations ask, and the room is the caller's contract.
         unsafe { (self.operations.start)(self.chan, room) }
     }
 
@@ -177,7 +184,7 @@ impl<'a> Case<'a> {
     ///
     /// The caller holds the lock, from [`lock`](Case::lock).
     pub(super) unsafe fn is_ready_locked(&self) -> bool {
-        // SAFETY: the handle keeps the channel; the rest is the caller's contract.
+        // SAFETY: the channel is as the operations ask; the rest is the caller's contract.
         unsafe { (self.operations.is_ready)(self.chan) }
     }
 
@@ -195,7 +202,7 @@ impl<'a> Case<'a> {
         number: usize,
         party: &mut Party<'_>,
     ) -> bool {
-        // SAFETY: the handle keeps the channel; the rest is the caller's contract.
+        // SAFETY: the channel is as the operations ask; the rest is the caller's contract.
         unsafe { (self.operations.link)(self.chan, node, number, party) }
     }
 
@@ -214,7 +221,7 @@ impl<'a> Case<'a> {
     #[inline]
     pub(super) fn due(&self) -> Option<Instant> {
         match self.traits().has(Traits::TIMER) && !self.sends() {
-            // SAFETY: the handle keeps the channel.
+            // SAFETY: the channel is as the operations ask.
             true => unsafe { (self.operations.due)(self.chan) },
             false => None,
         }
@@ -233,7 +240,7 @@ impl<'a> Case<'a> {
 
     /// Gives back what a send has got.
     pub(super) fn break_promise(&self, promise: Promise) {
-        // SAFETY: the handle keeps the channel.
+        // SAFETY: the channel is as the operations ask.
         unsafe { (self.operations.break_promise)(self.chan, promise) };
     }
 }

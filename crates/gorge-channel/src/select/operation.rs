@@ -3,6 +3,7 @@
 use super::case::Case;
 use super::slot::{Parcel, Slot};
 use super::table::Won;
+use crate::channel::Chan;
 use crate::error::{RecvError, SendError};
 use crate::permit::Permit;
 use crate::place;
@@ -99,15 +100,27 @@ impl<'a> SelectedOperation<'a> {
     /// If it is another operation that was selected.
     #[inline]
     pub fn recv<T>(self, receiver: &Receiver<T>) -> Result<T, RecvError> {
-        self.__recv_quietly(receiver)
-            .inspect_err(|_| receiver.own_chan().resume_panic())
+        let chan = check_receiver(self.case, receiver);
+        // SAFETY: as was checked.
+        unsafe { self.take() }.inspect_err(|_| chan.resume_panic())
     }
 
     /// As [`recv`](SelectedOperation::recv), without the [panic](Receiver::__panic).
     #[inline]
     #[doc(hidden)]
-    pub fn __recv_quietly<T>(mut self, receiver: &Receiver<T>) -> Result<T, RecvError> {
+    pub fn __recv_quietly<T>(self, receiver: &Receiver<T>) -> Result<T, RecvError> {
         check_receiver(self.case, receiver);
+        // SAFETY: as was checked.
+        unsafe { self.take() }
+    }
+
+    /// The value, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// The case receives of a channel of this type.
+    #[inline]
+    unsafe fn take<T>(mut self) -> Result<T, RecvError> {
         if self.won.take() != Some(Won::Value) {
             return Err(RecvError);
         }
@@ -152,9 +165,9 @@ impl<'s, 'a> Chosen<'s, 'a> {
     /// As [`SelectedOperation::recv`].
     #[inline(always)]
     pub fn recv<T>(mut self, receiver: &Receiver<T>) -> Result<T, RecvError> {
-        check_receiver(self.case, receiver);
+        let chan = check_receiver(self.case, receiver);
         if self.won.take() != Some(Won::Value) {
-            receiver.own_chan().resume_panic();
+            chan.resume_panic();
             return Err(RecvError);
         }
         // SAFETY: the slot holds a value, which is of this channel's type and is taken once.
@@ -172,12 +185,13 @@ fn check_sender<T>(case: Case<'_>, sender: &Sender<T>) {
     );
 }
 
+/// The channel, which is the case's.
 #[inline(always)]
-fn check_receiver<T>(case: Case<'_>, receiver: &Receiver<T>) {
-    assert!(
-        receiver.chan().is_some_and(|chan| case.is_of(chan)) && !case.sends(),
-        "passed a receiver that wasn't selected"
-    );
+fn check_receiver<'r, T>(case: Case<'_>, receiver: &'r Receiver<T>) -> &'r Chan<T> {
+    match receiver.chan() {
+        Some(chan) if case.is_of(chan) && !case.sends() => chan,
+        _ => panic!("passed a receiver that wasn't selected"),
+    }
 }
 
 impl Drop for SelectedOperation<'_> {

@@ -153,8 +153,8 @@ pub(super) unsafe fn wait(
     match waited {
         Ok(Outcome::Woken(number)) => {
             let number = usize::from(number);
-            // SAFETY: no node is linked, so nobody else reaches it, and it was written when it
-            // was to be linked. The room is the caller's, and no counterpart knows it any more.
+            // SAFETY: no node is linked, and this one was written for that: of a case without a
+            // channel nobody is told. The room is the caller's, and no counterpart knows it.
             unsafe { won(&cases[number], number, nodes.add(number), room) }
         }
         Ok(Outcome::Closed) => Woken::Look(None),

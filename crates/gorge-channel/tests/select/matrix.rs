@@ -294,7 +294,7 @@ fn what_would_wait_is_left_by_its_default_or_at_its_timeout() {
                 select! { recv(receiver) -> _ => panic!("{}", row.state), default => {} }
                 select! {
                     recv(receiver) -> _ => panic!("{}", row.state),
-                    recv(nothing) -> _ => {},
+                    recv(nothing) -> _ => unreachable!(),
                     default => {}
                 }
                 let timed = receiver.recv_timeout(SHORT / 20);
@@ -315,7 +315,7 @@ fn what_would_wait_is_left_by_its_default_or_at_its_timeout() {
                 let nothing = never::<u8>();
                 select! {
                     send(sender, 1) -> _ => panic!("{}", row.state),
-                    recv(nothing) -> _ => {},
+                    recv(nothing) -> _ => unreachable!(),
                     default(SHORT / 20) => {}
                 }
                 let timed = sender.send_timeout(1, SHORT / 20);

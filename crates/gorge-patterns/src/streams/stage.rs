@@ -109,31 +109,64 @@ where
     O: Outputs,
     B: FnMut(&Stage, &O) + Send + 'static,
 {
-    if !context.is_cancellable() {
-        for (outputs, body) in bodies {
-            go(move || run(&Stage::new(None), outputs, body));
-        }
-        return;
-    }
-    let asked = context.deadline().is_none().then(|| context.clone());
-    let registered = Arc::new(Registered::default());
-    let mut goroutines = Vec::new();
+    let mut hiring = Hiring::below(context);
     for (outputs, body) in bodies {
-        let phase = Arc::new(Phase::default());
-        let watched = Watched {
-            context: asked.clone(),
-            phase: Arc::clone(&phase),
-            _registered: Arc::clone(&registered),
-        };
-        let goroutine = go(move || run(&Stage::new(Some(watched)), outputs, body));
-        goroutines.push((phase, goroutine));
+        let watched = hiring.as_mut().map(Hiring::next);
+        let goroutine = go(move || run(&Stage::new(watched), outputs, body));
+        if let Some(hiring) = &mut hiring {
+            hiring.hired(goroutine);
+        }
     }
-    let crew = Crew {
-        context: context.clone(),
-        goroutines,
-    };
-    // Nobody else sets it. The crew does its work when it is dropped.
-    _ = registered.function.set(context.after_func(|| drop(crew)));
+    if let Some(hiring) = hiring {
+        hiring.end(context);
+    }
+}
+
+/// What [`start_all`] does that depends on no types, and so is compiled once.
+struct Hiring {
+    /// To be looked at before a wait: see [`Watched`].
+    asked: Option<Context>,
+    registered: Arc<Registered>,
+    crew: Crew,
+}
+
+impl Hiring {
+    /// `None`: the context is never done.
+    fn below(context: &Context) -> Option<Hiring> {
+        context.is_cancellable().then(|| Hiring {
+            asked: context.deadline().is_none().then(|| context.clone()),
+            registered: Arc::new(Registered::default()),
+            crew: Crew {
+                context: context.clone(),
+                phases: Vec::new(),
+                goroutines: Vec::new(),
+            },
+        })
+    }
+
+    /// For a goroutine that is to be started now, and is [hired](Hiring::hired) then.
+    fn next(&mut self) -> Watched {
+        let phase = Arc::new(Phase::default());
+        self.crew.phases.push(Arc::clone(&phase));
+        Watched {
+            context: self.asked.clone(),
+            phase,
+            _registered: Arc::clone(&self.registered),
+        }
+    }
+
+    fn hired(&mut self, goroutine: JoinHandle<()>) {
+        self.crew.goroutines.push(goroutine);
+    }
+
+    /// `context` is the one that it began with.
+    fn end(self, context: &Context) {
+        let Hiring {
+            registered, crew, ..
+        } = self;
+        // Nobody else sets it. The crew does its work when it is dropped.
+        _ = registered.function.set(context.after_func(|| drop(crew)));
+    }
 }
 
 /// The life of a goroutine.
@@ -165,7 +198,9 @@ where
 /// cancels, whose runtime may end with that.
 struct Crew {
     context: Context,
-    goroutines: Vec<(Arc<Phase>, JoinHandle<()>)>,
+    /// One for each goroutine.
+    phases: Vec<Arc<Phase>>,
+    goroutines: Vec<JoinHandle<()>>,
 }
 
 impl Drop for Crew {
@@ -173,11 +208,11 @@ impl Drop for Crew {
         if self.context.err().is_none() {
             return;
         }
-        for (phase, _) in &self.goroutines {
+        for phase in &self.phases {
             phase.mark_done();
         }
         barrier::heavy();
-        for (phase, goroutine) in &self.goroutines {
+        for (phase, goroutine) in self.phases.iter().zip(&self.goroutines) {
             if phase.waits() {
                 goroutine.cancel();
             }

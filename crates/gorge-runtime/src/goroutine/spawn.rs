@@ -101,17 +101,16 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
-    if let Some(machine) = current::machine().filter(|machine| machine.serves(shared)) {
-        // SAFETY: the caller's contract.
-        return unsafe { spawn_here(machine, shared, spec, f) };
-    }
-    let g = shared.take_g();
+    // What does not depend on the closure is compiled once, and not once for each.
+    let (g, machine) = take(shared, spec);
     // SAFETY: a free G is exclusively ours until it is queued; the rest is the caller's
-    // contract.
-    unsafe { begin(g, shared, current::goroutine(), spec, f) };
-    shared.submit(g);
-    // SAFETY: `begin` counted a reference for this handle, and the task ends with a `T`.
-    unsafe { JoinHandle::new(g) }
+    // contract. Nothing switches stacks here, so the machine is still this thread's.
+    unsafe {
+        put::<F, T>(g, f);
+        queue(g, machine, shared, spec.child_first);
+        // SAFETY: as in `spawn_here`.
+        JoinHandle::new(g)
+    }
 }
 
 /// As [`spawn_on`], from one of the runtime's own threads.
@@ -130,10 +129,92 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
-    let child_first = spec.child_first;
     let g = machine.take_g();
     // SAFETY: as in `spawn_on`.
-    unsafe { begin(g, shared, machine.running_or_none(), spec, f) };
+    unsafe {
+        prepare(g, shared, machine.running_or_none(), spec);
+        put::<F, T>(g, f);
+        announce(g, shared);
+        start(g, machine, spec.child_first);
+    }
+    // Made last: a handle that is kept meanwhile is moved in parts that are larger than the
+    // stores that wrote them, for which a processor has to wait.
+    // SAFETY: `prepare` counted a reference for this handle, and the task ends with a `T`.
+    unsafe { JoinHandle::new(g) }
+}
+
+/// A G that begins its life, to be given a task and queued; and the machine of this thread, if
+/// that serves the runtime.
+#[inline(never)]
+fn take<'m>(shared: &Arc<Shared>, spec: Spec<'_>) -> (GRef, Option<&'m Machine>) {
+    let machine = current::machine().filter(|machine| machine.serves(shared));
+    let (g, parent) = match machine {
+        Some(machine) => (machine.take_g(), machine.running_or_none()),
+        None => (shared.take_g(), current::goroutine()),
+    };
+    // SAFETY: a free G is exclusively ours.
+    unsafe { prepare(g, shared, parent, spec) };
+    (g, machine)
+}
+
+/// Queues a G that [`take`] has prepared.
+///
+/// # Safety
+///
+/// It has its task, and is the caller's. The machine is as [`take`] returned it.
+#[inline(never)]
+unsafe fn queue(g: GRef, machine: Option<&Machine>, shared: &Arc<Shared>, child_first: bool) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        announce(g, shared);
+        match machine {
+            Some(machine) => start(g, machine, child_first),
+            None => shared.submit(g),
+        }
+    }
+}
+
+/// Gives a G what it is to run. It ends with a `T`.
+///
+/// # Safety
+///
+/// `g` has no task, and is the caller's. The rest is as for [`spawn_on`].
+#[inline(always)]
+unsafe fn put<F, T>(g: GRef, f: F)
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    // SAFETY: the caller's contract.
+    unsafe {
+        let task: *mut Task = &raw mut (*g.as_ref().run.get()).task;
+        (*task).put::<F, T>(f);
+    }
+}
+
+/// Sees to it that a shutdown that has begun finds this life.
+///
+/// # Safety
+///
+/// `g` has its task, and is the caller's.
+#[inline(always)]
+unsafe fn announce(g: GRef, shared: &Shared) {
+    // Pairs with the heavy barrier of `begin_shutdown`: either that side finds
+    // this life and cancels it, or we see its flag.
+    barrier::light();
+    if shared.is_shutting_down() {
+        // SAFETY: the caller's contract. It will not start.
+        unsafe { g.as_ref() }.cell.request_cancel_later();
+    }
+}
+
+/// Queues a new goroutine on the machine of this thread, or lets it run at once.
+///
+/// # Safety
+///
+/// `g` has its task, and is the caller's; the machine is the calling thread's.
+#[inline(always)]
+unsafe fn start(g: GRef, machine: &Machine, child_first: bool) {
     if child_first && machine.can_run_child_first() {
         if machine.records {
             sim::started(machine, g, true);
@@ -147,40 +228,10 @@ where
     } else {
         machine.start(g);
     }
-    // Made last: a handle that is kept meanwhile is moved in parts that are larger than the
-    // stores that wrote them, for which a processor has to wait.
-    // SAFETY: `begin` counted a reference for this handle, and the task ends with a `T`.
-    unsafe { JoinHandle::new(g) }
 }
 
-/// Begins a G's life, which then only has to be queued. There is a reference for a join
-/// handle of a `T`.
+/// Begins a G's life. There is a reference for a join handle.
 ///
-/// # Safety
-///
-/// `g` is free and the caller's, with its id set; `parent` is the goroutine that calls.
-/// The rest is as for [`spawn_on`].
-#[inline(always)]
-unsafe fn begin<F, T>(g: GRef, shared: &Shared, parent: Option<GRef>, spec: Spec<'_>, f: F)
-where
-    F: FnOnce() -> T + Send,
-    T: Send,
-{
-    // SAFETY: the caller's contract.
-    unsafe {
-        prepare(g, shared, parent, spec);
-        let task: *mut Task = &raw mut (*g.as_ref().run.get()).task;
-        (*task).put::<F, T>(f);
-    }
-    // Pairs with the heavy barrier of `begin_shutdown`: either that side finds
-    // this life and cancels it, or we see its flag.
-    barrier::light();
-    if shared.is_shutting_down() {
-        // SAFETY: the caller's, as above. It will not start.
-        unsafe { g.as_ref() }.cell.request_cancel_later();
-    }
-}
-
 /// # Safety
 ///
 /// `g` is free and the caller's, with its id set; `parent` is the goroutine that calls.

@@ -66,9 +66,9 @@ pub(crate) fn never_is_a_channel_like_others(notes: &mut Notes) {
     note!(notes: NOTHING.try_recv(), NOTHING.same_channel(&nothing.clone()));
     note!(notes: NOTHING_FOR_ALL.recv_deadline(Instant::now()), NOTHING_HERE.with(Receiver::len));
     note!(notes: select! {
-        recv(NOTHING_FOR_ALL) -> text => text.is_ok(),
-        recv(NOTHING) -> number => number.is_err(),
-        default(MS) => true,
+        recv(NOTHING_FOR_ALL) -> _ => 1,
+        recv(NOTHING) -> _ => 2,
+        default(MS) => 3,
     });
     let mut ticks = tick(MS);
     let mut steps = 0;
