@@ -41,6 +41,20 @@ enum Work {
     Doc(&'static str),
 }
 
+/// The tests of a debug build, which one step builds and the next runs.
+macro_rules! debug_tests {
+    () => {
+        "test --workspace --lib --bins --examples --tests --locked"
+    };
+}
+
+/// As [`debug_tests`], of a release build.
+macro_rules! release_tests {
+    () => {
+        "test --workspace --exclude benches --exclude xtask --lib --bins --examples --tests --locked --release"
+    };
+}
+
 const STEPS: &[Step] = &[
     Step {
         name: "fmt",
@@ -61,27 +75,19 @@ const STEPS: &[Step] = &[
     // Built beforehand: a build takes as long as the machine is slow, tests that hang for ever.
     Step {
         name: "build-debug",
-        work: Work::Cargo("test --workspace --lib --bins --examples --tests --locked --no-run"),
+        work: Work::Cargo(concat!(debug_tests!(), " --no-run")),
     },
     Step {
         name: "test-debug",
-        work: Work::Test(
-            "test --workspace --lib --bins --examples --tests --locked --no-fail-fast",
-        ),
+        work: Work::Test(concat!(debug_tests!(), " --no-fail-fast")),
     },
     Step {
         name: "build-release",
-        work: Work::Cargo(
-            "test --workspace --exclude benches --exclude xtask --lib --bins --examples --tests --locked \
-             --no-run --release",
-        ),
+        work: Work::Cargo(concat!(release_tests!(), " --no-run")),
     },
     Step {
         name: "test-release",
-        work: Work::Test(
-            "test --workspace --exclude benches --exclude xtask --lib --bins --examples --tests --locked \
-             --no-fail-fast --release",
-        ),
+        work: Work::Test(concat!(release_tests!(), " --no-fail-fast")),
     },
     Step {
         name: "instructions",

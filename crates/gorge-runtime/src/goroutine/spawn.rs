@@ -103,14 +103,14 @@ where
 {
     // What does not depend on the closure is compiled once, and not once for each.
     let (g, machine) = take(shared, spec);
-    // SAFETY: a free G is exclusively ours until it is queued; the rest is the caller's
-    // contract. Nothing switches stacks here, so the machine is still this thread's.
+    // SAFETY: the G is exclusively ours until it is queued, and has no task yet; the rest is
+    // the caller's contract. `put` switches no stacks, so the machine is still this thread's.
     unsafe {
         put::<F, T>(g, f);
         queue(g, machine, shared, spec.child_first);
-        // SAFETY: as in `spawn_here`.
-        JoinHandle::new(g)
     }
+    // SAFETY: `prepare` counted a reference for this handle, and the task ends with a `T`.
+    unsafe { JoinHandle::new(g) }
 }
 
 /// As [`spawn_on`], from one of the runtime's own threads.
@@ -130,7 +130,8 @@ where
     T: Send,
 {
     let g = machine.take_g();
-    // SAFETY: as in `spawn_on`.
+    // SAFETY: a free G, which has its id, is exclusively ours until it is queued. Its parent is
+    // what runs on the machine, which is this thread's; the rest is the caller's contract.
     unsafe {
         prepare(g, shared, machine.running_or_none(), spec);
         put::<F, T>(g, f);
@@ -144,7 +145,7 @@ where
 }
 
 /// A G that begins its life, to be given a task and queued; and the machine of this thread, if
-/// that serves the runtime.
+/// that serves the runtime. The reference is good until the next switch of stacks.
 #[inline(never)]
 fn take<'m>(shared: &Arc<Shared>, spec: Spec<'_>) -> (GRef, Option<&'m Machine>) {
     let machine = current::machine().filter(|machine| machine.serves(shared));
@@ -152,7 +153,8 @@ fn take<'m>(shared: &Arc<Shared>, spec: Spec<'_>) -> (GRef, Option<&'m Machine>)
         Some(machine) => (machine.take_g(), machine.running_or_none()),
         None => (shared.take_g(), current::goroutine()),
     };
-    // SAFETY: a free G is exclusively ours.
+    // SAFETY: a free G, which has its id, is exclusively ours; the parent is the goroutine that
+    // runs on this thread, if there is one.
     unsafe { prepare(g, shared, parent, spec) };
     (g, machine)
 }
@@ -161,7 +163,8 @@ fn take<'m>(shared: &Arc<Shared>, spec: Spec<'_>) -> (GRef, Option<&'m Machine>)
 ///
 /// # Safety
 ///
-/// It has its task, and is the caller's. The machine is as [`take`] returned it.
+/// It has its task, and is the caller's. The machine is as [`take`] returned it for the same
+/// runtime, and no stacks were switched since.
 #[inline(never)]
 unsafe fn queue(g: GRef, machine: Option<&Machine>, shared: &Arc<Shared>, child_first: bool) {
     // SAFETY: the caller's contract.
